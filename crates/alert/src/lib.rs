@@ -1,0 +1,1 @@
+//! The alert state machine: inactive, pending, firing, resolved; fingerprints and flapping.

@@ -1,0 +1,1 @@
+//! Incident gRPC service, HTTP API and Prometheus exposition.

@@ -1,0 +1,1 @@
+//! Service graph, root-cause evidence and ranking, grouping of alerts into incidents.

@@ -1,0 +1,1 @@
+//! Urgency, routes and deliveries with deterministic ids.

@@ -1,0 +1,1 @@
+//! Senders that drain the outbox: Kafka and gRPC.

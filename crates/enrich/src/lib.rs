@@ -1,0 +1,1 @@
+//! Trace assembly, exemplars and redaction.

@@ -1,0 +1,3 @@
+//! The fogbell binary.
+
+fn main() {}

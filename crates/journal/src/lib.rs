@@ -1,0 +1,1 @@
+//! Durable engine state and outbox in redb: one atomic commit; the only crate that touches disk.

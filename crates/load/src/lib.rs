@@ -1,0 +1,1 @@
+//! The load generator: OTLP requests encoded ahead, driven over gRPC.

@@ -1,0 +1,1 @@
+//! The shared vocabulary: ids, time, pane deltas, alerts, incidents, deliveries.

@@ -1,0 +1,1 @@
+//! OTLP over gRPC and HTTP: framing, decompression, authentication, limits and refusals.

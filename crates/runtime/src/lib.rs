@@ -1,0 +1,1 @@
+//! Workers, engine loop, real clock, supervision, reload and drain.

@@ -1,0 +1,1 @@
+//! The simulated shop: services, traffic and faults that speak OTLP.

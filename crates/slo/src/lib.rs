@@ -1,0 +1,1 @@
+//! OpenSLO documents to compiled SLIs; panes and sliding windows; error budgets; burn-rate judgement.
