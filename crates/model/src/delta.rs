@@ -1,0 +1,271 @@
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::{
+    Count, LatencyBucket, Pane, Peer, SeriesKey, Service, SpanId, SpanKind, Timestamp, TraceId,
+};
+
+/// A tag: key and value, `("service.version", "2.4.0")`.
+pub type TagPair = (Arc<str>, Arc<str>);
+
+/// What one worker saw of one tenant since its last hand-over: small, mergeable, and of a size
+/// that follows the number of series, not of events. It names everything in full, so that it means
+/// the same to any engine.
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct PaneDelta {
+    /// Which worker; `id` fields below are dense within it, for the receiver to cache by.
+    pub worker: u32,
+    /// SLI series that were touched.
+    pub series: Vec<SeriesDelta>,
+    /// Cumulative points that some SLI selects, not yet differenced.
+    pub points: Vec<StreamPoint>,
+    /// Services that were heard.
+    pub services: Vec<ServiceDelta>,
+    /// Operations that were touched.
+    pub operations: Vec<OperationDelta>,
+    /// Calls to peers.
+    pub edges: Vec<EdgeDelta>,
+    /// Root-cause tags among all events and among bad ones.
+    pub tags: Vec<TagDelta>,
+    /// Log templates.
+    pub logs: Vec<LogTemplateDelta>,
+    /// All spans of a consistent sample of traces.
+    pub spans: Vec<SpanRecord>,
+    /// Inverse of the share of traces in the sample; 1 = all of them.
+    pub sample_weight: u32,
+    /// Events older than any window, which were counted and dropped.
+    pub late_dropped: u64,
+    /// Events further in the future than the allowed skew, which were counted and dropped.
+    pub future_dropped: u64,
+}
+
+/// Counts of one SLI series by event-time pane.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct SeriesDelta {
+    /// Dense within the worker.
+    pub id: u32,
+    /// Whose counts.
+    pub key: Arc<SeriesKey>,
+    /// The panes that were touched, in order.
+    pub panes: Vec<PaneCount>,
+    /// Some of the bad events, newest last; capped per hand-over.
+    pub exemplars: Vec<BadEvent>,
+}
+
+/// Counts of one pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct PaneCount {
+    /// Which pane.
+    pub pane: Pane,
+    /// What was counted in it.
+    pub count: Count,
+}
+
+/// A bad event that has a trace.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct BadEvent {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// Its span.
+    pub span_id: SpanId,
+    /// How long it took; 0 where that does not apply.
+    pub duration_ns: u64,
+    /// Which operation.
+    pub operation: Arc<str>,
+    /// `error.type`, status code or "slow".
+    pub reason: Arc<str>,
+}
+
+/// What a stream of cumulative points counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub enum PointKind {
+    /// Each point carries total and bad at once (histograms; sums whose series tells which).
+    TotalAndBad,
+    /// The stream counts the denominator: its increase is total, and bad until good arrives.
+    Total,
+    /// The stream counts good events: its increase is taken from bad.
+    Good,
+    /// The stream counts bad events alone, its denominator comes as another stream.
+    Bad,
+    /// The stream counts the denominator beside a `Bad` stream.
+    TotalBesideBad,
+}
+
+/// A cumulative point. Baselines are the engine's: a stream may move between connections.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct StreamPoint {
+    /// Dense within the worker, for the series.
+    pub id: u32,
+    /// Whose counts.
+    pub key: Arc<SeriesKey>,
+    /// Identity of the stream: hash of resource, scope, metric name and point attributes.
+    pub stream: u128,
+    /// What the stream counts.
+    pub kind: PointKind,
+    /// `start_time_unix_nano`; zero = not told.
+    pub start: Timestamp,
+    /// `time_unix_nano`.
+    pub time: Timestamp,
+    /// Cumulative events.
+    pub total: u64,
+    /// Cumulative bad events among them.
+    pub bad: u64,
+    /// Cumulative events in a bucket that straddles the threshold.
+    pub uncertain: u64,
+    /// The flag `NO_RECORDED_VALUE`: the stream ends here.
+    pub ended: bool,
+}
+
+/// That a service was heard, and how.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct ServiceDelta {
+    /// The service.
+    pub service: Arc<Service>,
+    /// Spans heard.
+    pub spans: u64,
+    /// Metric points heard.
+    pub points: u64,
+    /// Log records heard.
+    pub logs: u64,
+    /// Log records of severity ERROR or above among them.
+    pub error_logs: u64,
+    /// Newest event time heard.
+    pub newest: Timestamp,
+    /// Hashes of distinct users or tenants in bad entry events, capped per hand-over.
+    pub subjects: Vec<u64>,
+}
+
+/// Spans of one operation of one service.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct OperationDelta {
+    /// The service.
+    pub service: Arc<Service>,
+    /// The kind of its spans.
+    pub kind: SpanKind,
+    /// `http.route` with its method, RPC method, else the span name.
+    pub operation: Arc<str>,
+    /// Spans.
+    pub total: u64,
+    /// Those in error.
+    pub errors: u64,
+    /// Those over the latency threshold.
+    pub slow: u64,
+    /// Spans without a parent.
+    pub entry_total: u64,
+    /// Those of them in error or slow.
+    pub entry_bad: u64,
+    /// Durations, by ascending bucket.
+    pub latency: Vec<(LatencyBucket, u32)>,
+}
+
+/// Calls of a service to a peer.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct EdgeDelta {
+    /// Who calls.
+    pub caller: Arc<Service>,
+    /// Whom, as the caller's spans say it.
+    pub peer: Arc<Peer>,
+    /// Calls.
+    pub calls: u64,
+    /// Those in error, by the caller's view; 429 and 5xx are errors of the edge.
+    pub errors: u64,
+    /// Those answered 429 or RESOURCE_EXHAUSTED.
+    pub throttled: u64,
+    /// Those that were never answered: connection refused, deadline, UNAVAILABLE.
+    pub unanswered: u64,
+    /// Durations, by ascending bucket.
+    pub latency: Vec<(LatencyBucket, u32)>,
+}
+
+/// How often a tag value was seen on a service's spans, and on bad ones.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct TagDelta {
+    /// The service.
+    pub service: Arc<Service>,
+    /// `service.version`, `k8s.pod.name`, `cloud.region`, `http.route`, `error.type`, ...
+    pub key: Arc<str>,
+    /// Its value; `__overflow__` beyond the cap of values.
+    pub value: Arc<str>,
+    /// Spans that serve, with this tag.
+    pub total: u64,
+    /// Those in error.
+    pub errors: u64,
+    /// Those over the latency threshold.
+    pub slow: u64,
+}
+
+/// How often a log template was seen.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct LogTemplateDelta {
+    /// The service.
+    pub service: Arc<Service>,
+    /// The template, its variable parts as `<*>`, redacted.
+    pub template: Arc<str>,
+    /// Records.
+    pub count: u64,
+    /// OTLP severity number of the most severe.
+    pub severity: u8,
+}
+
+/// A compact span: enough for trees, exclusive times and blame.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SpanRecord {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// Its id.
+    pub span_id: SpanId,
+    /// Its parent, or [`SpanId::NONE`].
+    pub parent_span_id: SpanId,
+    /// Who did it.
+    pub service: Arc<Service>,
+    /// Which operation.
+    pub operation: Arc<str>,
+    /// Its kind.
+    pub kind: SpanKind,
+    /// When it began.
+    pub start: Timestamp,
+    /// How long it took.
+    pub duration_ns: u64,
+    /// Whether it is bad by convention.
+    pub error: bool,
+    /// `error.type`, status code or status message, redacted; empty if none.
+    pub message: Arc<str>,
+    /// Whom it calls, if it calls.
+    pub peer: Option<Arc<Peer>>,
+    /// Root-cause tags of its resource and of itself.
+    pub tags: Arc<[TagPair]>,
+}
+
+impl PaneDelta {
+    /// Whether nothing was seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+            && self.points.is_empty()
+            && self.services.is_empty()
+            && self.operations.is_empty()
+            && self.edges.is_empty()
+            && self.tags.is_empty()
+            && self.logs.is_empty()
+            && self.spans.is_empty()
+            && self.late_dropped == 0
+            && self.future_dropped == 0
+    }
+}
+
+impl SpanRecord {
+    /// When it ended.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        Timestamp::from_unix_ns(self.start.unix_ns().saturating_add(self.duration_ns))
+    }
+
+    /// The value of a tag.
+    #[must_use]
+    pub fn tag(&self, key: &str) -> Option<&Arc<str>> {
+        self.tags.iter().find(|(k, _)| &**k == key).map(|(_, value)| value)
+    }
+}
