@@ -342,6 +342,17 @@ pub struct IncidentEvent {
     pub changed: Vec<String>,
 }
 
+/// One revision of an incident, and why it came to be.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct Revision {
+    /// The snapshot.
+    pub incident: Arc<Incident>,
+    /// What changed, by whom and why.
+    pub event: IncidentEvent,
+    /// The urgency that the revision before had; `None` for the first.
+    pub urgency_before: Option<Urgency>,
+}
+
 /// What happened to an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum EventType {

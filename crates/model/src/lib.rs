@@ -26,7 +26,8 @@ pub use evidence::{Cause, CauseKind, Evidence, ExemplarTrace, Hop, Signal, Trace
 pub use ids::{IncidentId, ParseIncidentIdError, SpanId, TraceId};
 pub use incident::{
     Actor, ActorKind, Change, EventType, ExternalRef, Impact, Incident, IncidentEvent, Link,
-    LogTemplate, Member, MemberState, Ownership, ServiceHop, Severity, SloImpact, Status, Urgency,
+    LogTemplate, Member, MemberState, Ownership, Revision, ServiceHop, Severity, SloImpact, Status,
+    Urgency,
 };
 pub use latency::LatencyBucket;
 pub use service::{

@@ -1,0 +1,343 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use model::{
+    Alert, AlertState, Fingerprint, Labels, Service, Severity, SloImpact, Timestamp, Urgency,
+};
+
+use crate::Flap;
+
+/// How long an alert that cleared is remembered, so that its flapping shows.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// All alerts of a tenant.
+///
+/// Bounded: beyond `alerts_max` an alert that was never seen is not taken, and counted.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct AlertBook {
+    entries: BTreeMap<Fingerprint, Entry>,
+    alerts_max: u32,
+    refused: u64,
+}
+
+/// What a rule says of its alert at one moment.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// What the alert is about; its identity.
+    pub labels: Labels,
+    /// What a person should read.
+    pub annotations: Labels,
+    /// Whether it holds.
+    pub condition: Condition,
+    /// How long it must hold before it fires.
+    pub hold: Duration,
+    /// What it asks for.
+    pub urgency: Urgency,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The service it is about.
+    pub service: Option<Arc<Service>>,
+    /// What it says of an SLO.
+    pub slo: Option<SloImpact>,
+    /// Whether it came from outside.
+    pub external: bool,
+}
+
+/// Whether a rule's condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It does.
+    Holds,
+    /// It does not.
+    Clear,
+    /// Nobody can know: the source is silent.
+    Unknown,
+}
+
+/// That an alert changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Which alert.
+    pub fingerprint: Fingerprint,
+    /// How it changed.
+    pub kind: TransitionKind,
+}
+
+/// How an alert changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransitionKind {
+    /// It began to fire.
+    Fired,
+    /// It asks for more than it did.
+    Escalated,
+    /// Its source went silent while it fired.
+    Lost,
+    /// Its source is back and it still holds.
+    Regained,
+    /// It no longer holds.
+    Cleared,
+}
+
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+struct Entry {
+    alert: Alert,
+    flap: Flap,
+}
+
+impl AlertBook {
+    /// An empty book that holds `alerts_max` alerts.
+    #[must_use]
+    pub fn new(alerts_max: u32) -> Self {
+        Self { entries: BTreeMap::new(), alerts_max, refused: 0 }
+    }
+
+    /// Takes what a rule says. `None` if nothing changed.
+    pub fn observe(&mut self, observation: Observation, now: Timestamp) -> Option<Transition> {
+        let fingerprint = Fingerprint::of(&observation.labels);
+        if !self.entries.contains_key(&fingerprint) {
+            if observation.condition != Condition::Holds {
+                return None;
+            }
+            if self.entries.len() >= self.alerts_max as usize {
+                self.refused += 1;
+                return None;
+            }
+            let entry = Entry::new(fingerprint, &observation, now);
+            let _ = self.entries.insert(fingerprint, entry);
+        }
+        let entry = self.entries.get_mut(&fingerprint)?;
+        let kind = entry.observe(observation, now)?;
+        Some(Transition { fingerprint, kind })
+    }
+
+    /// Forgets alerts that have been quiet for long, and lets flapping fade.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.entries.retain(|_, entry| {
+            entry.flap.advance(now);
+            entry.alert.flapping = entry.flap.is_flapping();
+            entry.alert.state != AlertState::Inactive || now.since(entry.alert.last_at) < REMEMBERED
+        });
+    }
+
+    /// The alert with this fingerprint.
+    #[must_use]
+    pub fn get(&self, fingerprint: Fingerprint) -> Option<&Alert> {
+        self.entries.get(&fingerprint).map(|entry| &entry.alert)
+    }
+
+    /// All that fire, or did when their source went silent.
+    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+        self.entries
+            .values()
+            .map(|entry| &entry.alert)
+            .filter(|alert| matches!(alert.state, AlertState::Firing | AlertState::NoData))
+    }
+
+    /// How many alerts were not taken since the book is full.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+impl Entry {
+    fn new(fingerprint: Fingerprint, observation: &Observation, now: Timestamp) -> Self {
+        let alert = Alert {
+            fingerprint,
+            labels: observation.labels.clone(),
+            annotations: observation.annotations.clone(),
+            state: AlertState::Inactive,
+            urgency: observation.urgency,
+            severity: observation.severity,
+            service: observation.service.clone(),
+            slo: observation.slo.clone(),
+            first_at: now,
+            last_at: now,
+            repeats: 0,
+            external: observation.external,
+            flapping: false,
+        };
+        Self { alert, flap: Flap::default() }
+    }
+
+    fn observe(&mut self, observation: Observation, now: Timestamp) -> Option<TransitionKind> {
+        match observation.condition {
+            Condition::Holds => self.holds(observation, now),
+            Condition::Clear => self.clears(now),
+            Condition::Unknown => self.loses(),
+        }
+    }
+
+    fn holds(&mut self, observation: Observation, now: Timestamp) -> Option<TransitionKind> {
+        let alert = &mut self.alert;
+        let escalates = observation.urgency > alert.urgency;
+        alert.annotations = observation.annotations;
+        alert.severity = observation.severity;
+        alert.slo = observation.slo;
+        alert.last_at = now;
+        match alert.state {
+            AlertState::Inactive => {
+                alert.urgency = observation.urgency;
+                alert.first_at = now;
+                alert.state = AlertState::Pending;
+                self.fires_after(observation.hold, now)
+            }
+            AlertState::Pending => {
+                alert.urgency = observation.urgency;
+                self.fires_after(observation.hold, now)
+            }
+            AlertState::Firing | AlertState::NoData => {
+                let was_lost = alert.state == AlertState::NoData;
+                alert.state = AlertState::Firing;
+                alert.urgency = alert.urgency.max(observation.urgency);
+                match (escalates, was_lost) {
+                    (true, _) => Some(TransitionKind::Escalated),
+                    (false, true) => Some(TransitionKind::Regained),
+                    (false, false) => None,
+                }
+            }
+        }
+    }
+
+    fn fires_after(&mut self, hold: Duration, now: Timestamp) -> Option<TransitionKind> {
+        if now.since(self.alert.first_at) < hold {
+            return None;
+        }
+        self.alert.state = AlertState::Firing;
+        self.alert.repeats += 1;
+        self.change(now);
+        Some(TransitionKind::Fired)
+    }
+
+    fn clears(&mut self, now: Timestamp) -> Option<TransitionKind> {
+        let was = std::mem::replace(&mut self.alert.state, AlertState::Inactive);
+        match was {
+            AlertState::Inactive | AlertState::Pending => None,
+            AlertState::Firing | AlertState::NoData => {
+                self.alert.last_at = now;
+                self.change(now);
+                Some(TransitionKind::Cleared)
+            }
+        }
+    }
+
+    fn loses(&mut self) -> Option<TransitionKind> {
+        match self.alert.state {
+            AlertState::Firing => {
+                self.alert.state = AlertState::NoData;
+                Some(TransitionKind::Lost)
+            }
+            AlertState::Inactive | AlertState::Pending | AlertState::NoData => None,
+        }
+    }
+
+    fn change(&mut self, now: Timestamp) {
+        self.flap.changed(now);
+        self.alert.flapping = self.flap.is_flapping();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observation(condition: Condition) -> Observation {
+        Observation {
+            labels: Labels::from([("alertname".to_owned(), "Burn".to_owned())]),
+            annotations: Labels::new(),
+            condition,
+            hold: Duration::ZERO,
+            urgency: Urgency::Ticket,
+            severity: Severity::Warning,
+            service: None,
+            slo: None,
+            external: false,
+        }
+    }
+
+    fn at(s: u64) -> Timestamp {
+        Timestamp::from_unix_s(1_000_000 + s)
+    }
+
+    fn kind(transition: Option<Transition>) -> Option<TransitionKind> {
+        transition.map(|t| t.kind)
+    }
+
+    #[test]
+    fn fires_once_and_clears_once() {
+        let mut book = AlertBook::new(10);
+        use Condition::{Clear, Holds};
+        let steps = [
+            (0, Clear, None),
+            (1, Holds, Some(TransitionKind::Fired)),
+            (2, Holds, None),
+            (3, Clear, Some(TransitionKind::Cleared)),
+            (4, Clear, None),
+            (5, Holds, Some(TransitionKind::Fired)),
+        ];
+        for (s, condition, expected) in steps {
+            assert_eq!(kind(book.observe(observation(condition), at(s))), expected, "at {s}");
+        }
+        assert_eq!(book.firing().map(|alert| alert.repeats).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn waits_as_long_as_it_must_hold() {
+        let mut book = AlertBook::new(10);
+        let held =
+            |condition| Observation { hold: Duration::from_secs(60), ..observation(condition) };
+        assert_eq!(book.observe(held(Condition::Holds), at(0)), None);
+        assert_eq!(book.observe(held(Condition::Clear), at(30)), None);
+        assert_eq!(book.observe(held(Condition::Holds), at(40)), None);
+        assert_eq!(book.observe(held(Condition::Holds), at(99)), None);
+        let fired = book.observe(held(Condition::Holds), at(100));
+        assert_eq!(kind(fired), Some(TransitionKind::Fired));
+    }
+
+    #[test]
+    fn silence_freezes_a_firing_alert_and_starts_none() {
+        let mut book = AlertBook::new(10);
+        assert_eq!(book.observe(observation(Condition::Unknown), at(0)), None);
+        let _ = book.observe(observation(Condition::Holds), at(1));
+        let lost = book.observe(observation(Condition::Unknown), at(2));
+        assert_eq!(kind(lost), Some(TransitionKind::Lost));
+        assert_eq!(book.observe(observation(Condition::Unknown), at(3)), None);
+        assert_eq!(book.firing().count(), 1);
+        let back = book.observe(observation(Condition::Holds), at(4));
+        assert_eq!(kind(back), Some(TransitionKind::Regained));
+    }
+
+    #[test]
+    fn more_urgency_is_an_escalation_and_less_is_none() {
+        let mut book = AlertBook::new(10);
+        let page = || Observation { urgency: Urgency::Page, ..observation(Condition::Holds) };
+        let _ = book.observe(observation(Condition::Holds), at(0));
+        assert_eq!(kind(book.observe(page(), at(1))), Some(TransitionKind::Escalated));
+        assert_eq!(book.observe(observation(Condition::Holds), at(2)), None);
+        assert_eq!(book.firing().next().map(|alert| alert.urgency), Some(Urgency::Page));
+    }
+
+    #[test]
+    fn a_full_book_takes_no_new_alert_and_counts_it() {
+        let mut book = AlertBook::new(1);
+        let _ = book.observe(observation(Condition::Holds), at(0));
+        let mut other = observation(Condition::Holds);
+        let _ = other.labels.insert("slo".to_owned(), "b".to_owned());
+        assert_eq!(book.observe(other, at(1)), None);
+        assert_eq!(book.refused(), 1);
+    }
+
+    #[test]
+    fn what_is_long_quiet_is_forgotten() {
+        let mut book = AlertBook::new(10);
+        let _ = book.observe(observation(Condition::Holds), at(0));
+        let _ = book.observe(observation(Condition::Clear), at(1));
+        let fingerprint = Fingerprint::of(&observation(Condition::Clear).labels);
+        book.advance(at(3000));
+        assert!(book.get(fingerprint).is_some());
+        book.advance(at(3602));
+        assert!(book.get(fingerprint).is_none());
+    }
+}
