@@ -54,6 +54,9 @@ pub enum Condition {
     Clear,
     /// Nobody can know: the source is silent.
     Unknown,
+    /// It no longer holds by what is known, but what is on its way may say otherwise: nothing
+    /// changes.
+    Undecided,
 }
 
 /// That an alert changed.
@@ -167,6 +170,7 @@ impl Entry {
             Condition::Holds => self.holds(observation, now),
             Condition::Clear => self.clears(now),
             Condition::Unknown => self.loses(),
+            Condition::Undecided => None,
         }
     }
 
@@ -307,6 +311,14 @@ mod tests {
         assert_eq!(book.firing().count(), 1);
         let back = book.observe(observation(Condition::Holds), at(4));
         assert_eq!(kind(back), Some(TransitionKind::Regained));
+    }
+
+    #[test]
+    fn while_undecided_nothing_changes() {
+        let mut book = AlertBook::new(10);
+        let _ = book.observe(observation(Condition::Holds), at(0));
+        assert_eq!(book.observe(observation(Condition::Undecided), at(1)), None);
+        assert_eq!(book.firing().count(), 1);
     }
 
     #[test]

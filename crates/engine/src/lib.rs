@@ -1,1 +1,32 @@
 //! The control plane: one deterministic state machine from pane deltas and time to effects.
+//!
+//! [`Engine`] is the one boundary of the core: `handle(input, now)`, `poll_effect()`,
+//! `poll_timeout()`, and rows to restore from. It never waits, reads no clock and touches no IO.
+
+mod command;
+mod describing;
+mod effect;
+mod engine;
+mod following;
+mod input;
+mod judging;
+mod looking;
+mod opening;
+mod options;
+mod persist;
+mod refresh;
+mod requests;
+mod rows;
+mod series;
+mod services;
+mod view;
+mod words;
+
+pub use effect::Effect;
+pub use engine::Engine;
+pub use input::{Command, Input, Refusal, Reply, Verb};
+pub use opening::{PAGE_WAIT, TICKET_WAIT};
+pub use options::{AutomaticOptions, EngineOptions, SloOptions};
+pub use rows::RestoreReport;
+pub use view::{Dropped, SloStatus, View, WindowStatus};
+pub use words::duration_text;

@@ -1,0 +1,229 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::RandomState;
+use alert::AlertBook;
+use correlate::Correlator;
+use correlate::book::IncidentBook;
+use enrich::TraceIndex;
+use model::{Incident, IncidentId, PaneDelta, Revision, Row, Service, Timestamp};
+use slo::stream::{StreamOptions, Streams};
+
+use crate::command::carry_out;
+use crate::opening::Openings;
+use crate::persist::{LogEntry, incident_row, next_number_row};
+use crate::refresh::Refresh;
+use crate::requests::Requests;
+use crate::series::SeriesTable;
+use crate::services::ServiceState;
+use crate::{Command, Dropped, Effect, EngineOptions, Input};
+
+/// Alerts held per tenant.
+const ALERTS_MAX: u32 = 100_000;
+/// Streams of cumulative points held per tenant.
+const STREAMS_MAX: usize = 500_000;
+/// How far behind its time a cumulative stream's first point may lie and still count in full.
+const LATENESS: Duration = Duration::from_secs(120);
+/// Every series is judged at least this often, since windows move on without events, too.
+pub(crate) const JUDGE_ALL_EVERY: Duration = Duration::from_secs(5);
+
+/// The control plane of one tenant: a deterministic state machine from pane deltas, commands and
+/// the passing of time to effects.
+///
+/// Invariants: it never waits, reads no clock and touches no IO; its time never steps back; the
+/// same inputs with the same times and seed give the same effects, byte for byte; no input makes it
+/// fail.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) options: EngineOptions,
+    pub(crate) hasher: RandomState,
+    pub(crate) now: Timestamp,
+    pub(crate) series: SeriesTable,
+    pub(crate) services: BTreeMap<Arc<Service>, ServiceState>,
+    /// Any telemetry at all: for SLOs whose service sends none under that name.
+    pub(crate) anything: ServiceState,
+    pub(crate) streams: Streams,
+    pub(crate) alerts: AlertBook,
+    pub(crate) correlator: Correlator,
+    pub(crate) traces: TraceIndex,
+    pub(crate) book: IncidentBook,
+    pub(crate) openings: Openings,
+    pub(crate) refresh: BTreeMap<IncidentId, Refresh>,
+    pub(crate) requests: Requests,
+    pub(crate) log: LogEntry,
+    pub(crate) log_seq: u64,
+    pub(crate) log_oldest: u64,
+    pub(crate) streams_dirty_from: Option<u64>,
+    pub(crate) judged_all_at: Timestamp,
+    pub(crate) slow_rows_at: Timestamp,
+    pub(crate) correlator_row_at: Timestamp,
+    pub(crate) dropped: Dropped,
+    pub(crate) next_recall: u64,
+    effects: VecDeque<Effect>,
+}
+
+impl Engine {
+    /// A fresh engine that begins to listen at `now`.
+    #[must_use]
+    pub fn new(options: EngineOptions, now: Timestamp) -> Self {
+        let hasher = hasher(options.seed);
+        Self {
+            series: SeriesTable::new(&options, &hasher),
+            services: BTreeMap::new(),
+            anything: ServiceState::new(),
+            streams: Streams::new(stream_options(now), seeds(options.seed)),
+            alerts: AlertBook::new(ALERTS_MAX),
+            correlator: Correlator::new(options.seed, slow(&options)),
+            traces: TraceIndex::new(slow(&options)),
+            book: IncidentBook::new(options.epoch, Arc::clone(&options.tenant)),
+            openings: Openings::default(),
+            refresh: BTreeMap::new(),
+            requests: Requests::default(),
+            log: LogEntry::default(),
+            log_seq: 1,
+            log_oldest: 1,
+            streams_dirty_from: None,
+            judged_all_at: Timestamp::ZERO,
+            slow_rows_at: Timestamp::ZERO,
+            correlator_row_at: Timestamp::ZERO,
+            dropped: Dropped::default(),
+            next_recall: 1,
+            effects: VecDeque::new(),
+            hasher,
+            options,
+            now,
+        }
+    }
+
+    /// Takes an input at `now`. A time that lies before the engine's own is read as the engine's.
+    pub fn handle(&mut self, input: Input, now: Timestamp) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Delta(delta) => self.take(&delta),
+            Input::Judge => self.judge(),
+            Input::Recalled { request, spans } => self.recalled(request, spans),
+            Input::Command(command) => self.command(command),
+            Input::Gap { from, until } => self.gap(from, until),
+            Input::Checkpoint => self.checkpoint(),
+        }
+    }
+
+    /// The next effect, in the order in which they must be carried out.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When the engine wants to judge at the latest, though nothing may have come in.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Timestamp {
+        let all = self.judged_all_at.after(JUDGE_ALL_EVERY);
+        self.openings.next_at().map_or(all, |opening| opening.min(all))
+    }
+
+    /// Takes new definitions; what was counted stays.
+    pub fn redefine(&mut self, options: EngineOptions) {
+        self.options = EngineOptions { epoch: self.options.epoch, ..options };
+        self.series.redefine(&self.options, &self.hasher);
+    }
+
+    /// The engine's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// All incidents that it still knows, by id.
+    pub fn incidents(&self) -> impl Iterator<Item = Arc<Incident>> {
+        self.book.iter().map(Arc::clone)
+    }
+
+    /// Its tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &Arc<str> {
+        &self.options.tenant
+    }
+
+    pub(crate) fn emit(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    pub(crate) fn persist(&mut self, rows: Vec<Row>) {
+        if !rows.is_empty() {
+            self.emit(Effect::Persist(rows));
+        }
+    }
+
+    /// Writes a revision down, sends what it asks for, and tells subscribers.
+    pub(crate) fn announce(&mut self, revision: Revision) {
+        self.persist(vec![
+            incident_row(&revision.incident),
+            next_number_row(self.book.next_number()),
+            self.alerts_row(),
+        ]);
+        for outgoing in dispatch::outgoing(&revision) {
+            self.emit(Effect::Send(outgoing));
+        }
+        self.emit(Effect::Publish(revision));
+    }
+
+    fn command(&mut self, command: Command) {
+        let reply_to = command.reply_to;
+        let reply = match self.requests.before(&command.request_id, self.now) {
+            // A command that was carried out before is answered with what is, and not repeated.
+            Some(id) => self.book.get(id).cloned().ok_or(crate::Refusal::NotFound),
+            None => {
+                let (id, request_id) = (command.id, command.request_id.clone());
+                let outcome = carry_out(&mut self.book, command, self.now);
+                if outcome.reply.is_ok() {
+                    self.requests.remember(request_id, id, self.now);
+                }
+                for revision in outcome.revisions {
+                    self.announce(revision);
+                }
+                outcome.reply
+            }
+        };
+        self.emit(Effect::Reply { reply_to, reply });
+    }
+
+    fn take(&mut self, delta: &PaneDelta) {
+        self.dropped.late += delta.late_dropped;
+        self.dropped.future += delta.future_dropped;
+        self.hear(delta);
+        self.count(delta);
+        self.difference(delta);
+        self.correlator.observe(delta, self.now);
+        self.traces.add(delta.spans.iter().cloned(), self.now);
+    }
+}
+
+/// What is slow where nobody says so.
+const SLOW: Duration = Duration::from_millis(500);
+
+pub(crate) fn slow(options: &EngineOptions) -> Duration {
+    options.automatic.map_or(SLOW, |automatic| automatic.latency_threshold)
+}
+
+fn stream_options(now: Timestamp) -> StreamOptions {
+    StreamOptions {
+        streams_max: STREAMS_MAX,
+        accept_start_after: now.before(LATENESS),
+        ..StreamOptions::default()
+    }
+}
+
+fn hasher(seed: u64) -> RandomState {
+    let [a, b, c, d] = seeds(seed);
+    RandomState::with_seeds(a, b, c, d)
+}
+
+/// Four seeds from one; the constants are those of SplitMix64 and its finalizer.
+const fn seeds(seed: u64) -> [u64; 4] {
+    [
+        seed,
+        seed.rotate_left(16) ^ 0x9e37_79b9_7f4a_7c15,
+        seed.rotate_left(32) ^ 0xbf58_476d_1ce4_e5b9,
+        seed.rotate_left(48) ^ 0x94d0_49bb_1331_11eb,
+    ]
+}

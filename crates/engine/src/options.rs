@@ -1,0 +1,59 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use slo::judge::{BurnRateRule, Objective};
+
+/// How an engine judges. One engine serves one tenant.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Whose.
+    pub tenant: Arc<str>,
+    /// The store's epoch: the first part of every incident id.
+    pub epoch: u32,
+    /// Seeds every hash: random in production against label flooding, fixed where runs are compared.
+    pub seed: u64,
+    /// Declared SLOs.
+    pub slos: Vec<SloOptions>,
+    /// SLOs for every service that serves; `None` turns them off.
+    pub automatic: Option<AutomaticOptions>,
+    /// The burn-rate table of SLOs that name none.
+    pub rules: Vec<BurnRateRule>,
+    /// Bad events, seen one by one, below which nothing fires.
+    pub bad_events_min: u64,
+    /// SLI series held; beyond that new ones are counted and not judged.
+    pub series_max: usize,
+    /// Where a trace can be looked at, with `{trace_id}`.
+    pub trace_url: Option<String>,
+}
+
+/// One declared SLO.
+#[derive(Clone, Debug)]
+pub struct SloOptions {
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// What the document calls the service.
+    pub service: Arc<str>,
+    /// The promise.
+    pub objective: Objective,
+    /// Its rolling window.
+    pub window: Duration,
+    /// Its burn-rate table; `None` = the default one.
+    pub rules: Option<Vec<BurnRateRule>>,
+    /// Names of `groupBy`.
+    pub group_by: Vec<Arc<str>>,
+    /// Where to read what to do.
+    pub runbook: Option<String>,
+}
+
+/// The SLOs that every serving service gets.
+#[derive(Clone, Copy, Debug)]
+pub struct AutomaticOptions {
+    /// Requests that must not fail.
+    pub availability: Objective,
+    /// Requests that must be fast enough; what that means the data plane knows.
+    pub latency: Objective,
+    /// What is fast enough, for words only.
+    pub latency_threshold: Duration,
+    /// Their rolling window.
+    pub window: Duration,
+}

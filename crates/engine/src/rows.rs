@@ -1,0 +1,286 @@
+//! Checkpoints, and what a restart makes of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::AlertBook;
+use borsh::{BorshDeserialize, BorshSerialize};
+use correlate::Correlator;
+use model::{BadEvent, Incident, Row, SeriesKey, Service, Timestamp};
+use slo::stream::StreamsSnapshot;
+use slo::window::{SeriesWindows, WindowsSnapshot};
+
+use crate::engine::slow;
+use crate::persist::{LogEntry, Table, delete, put, read};
+use crate::refresh::Refresh;
+use crate::series::Series;
+use crate::services::ServiceState;
+use crate::{Engine, EngineOptions};
+
+/// Series that one checkpoint writes whole.
+const SERIES_PER_CHECKPOINT: usize = 1000;
+/// How often presences, alerts' numbers and baselines of streams are written.
+const SLOW_ROWS_EVERY: Duration = Duration::from_secs(10);
+/// How often what the correlator has learnt is written.
+const CORRELATOR_ROW_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct SeriesRow {
+    /// The first entry of the log that is not in here.
+    next_seq: u64,
+    key: SeriesKey,
+    windows: WindowsSnapshot,
+    good_total: u64,
+    bad_total: u64,
+    exemplars: Vec<BadEvent>,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct BaselinesRow {
+    next_seq: u64,
+    streams: StreamsSnapshot,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct PresenceRow {
+    anything: ServiceState,
+    services: Vec<(Arc<Service>, ServiceState)>,
+}
+
+/// What came back from the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoreReport {
+    /// Rows that were read.
+    pub rows: usize,
+    /// Rows that could not be read, by version or damage.
+    pub unreadable: usize,
+    /// Series that are judged again.
+    pub series: usize,
+    /// Incidents that are known again.
+    pub incidents: usize,
+}
+
+impl Engine {
+    /// Writes down what was counted since the last checkpoint, and a slice of the rest.
+    pub(crate) fn checkpoint(&mut self) {
+        let mut rows = Vec::new();
+        self.log.born = self.series.take_born();
+        let next_seq = self.log_seq + 1;
+        if !self.log.is_empty() {
+            let entry = std::mem::take(&mut self.log);
+            rows.push(put(Table::Log.key_of(self.log_seq), &entry));
+            self.log_seq = next_seq;
+        }
+        self.write_series(&mut rows);
+        if self.now.since(self.slow_rows_at) >= SLOW_ROWS_EVERY {
+            self.slow_rows_at = self.now;
+            self.write_slow_rows(&mut rows);
+        }
+        if self.now.since(self.correlator_row_at) >= CORRELATOR_ROW_EVERY {
+            self.correlator_row_at = self.now;
+            rows.push(put(Table::Correlator.key(), &self.correlator.snapshot()));
+        }
+        self.cut_log(&mut rows);
+        self.persist(rows);
+    }
+
+    /// The alerts, as they stand.
+    pub(crate) fn alerts_row(&self) -> Row {
+        put(Table::Alerts.key(), &self.alerts)
+    }
+
+    fn write_series(&mut self, rows: &mut Vec<Row>) {
+        let next_seq = self.log_seq;
+        let mut dirty: Vec<_> = self
+            .series
+            .iter()
+            .enumerate()
+            .filter_map(|(index, series)| Some((series.dirty_from?, index)))
+            .collect();
+        dirty.sort_unstable();
+        for (_, index) in dirty.into_iter().take(SERIES_PER_CHECKPOINT) {
+            let Some(series) = u32::try_from(index).ok().and_then(|i| self.series.get_mut(i)) else {
+                continue;
+            };
+            series.dirty_from = None;
+            rows.push(put(Table::Series.key_of(u64::from(series.ordinal)), &row_of(series, next_seq)));
+        }
+    }
+
+    fn write_slow_rows(&mut self, rows: &mut Vec<Row>) {
+        rows.push(self.alerts_row());
+        let services = self.services.iter();
+        let presence = PresenceRow {
+            anything: self.anything.clone(),
+            services: services.map(|(s, state)| (Arc::clone(s), state.clone())).collect(),
+        };
+        rows.push(put(Table::Presence.key(), &presence));
+        if self.streams_dirty_from.take().is_some() {
+            self.streams.evict(self.now);
+            let baselines =
+                BaselinesRow { next_seq: self.log_seq, streams: self.streams.snapshot() };
+            rows.push(put(Table::Baselines.key(), &baselines));
+        }
+    }
+
+    /// Lets go of the entries that nothing needs any more.
+    fn cut_log(&mut self, rows: &mut Vec<Row>) {
+        let dirty = self.series.iter().filter_map(|series| series.dirty_from);
+        let needed = dirty.chain(self.streams_dirty_from).min().unwrap_or(self.log_seq);
+        for seq in self.log_oldest..needed {
+            rows.push(delete(Table::Log.key_of(seq)));
+        }
+        self.log_oldest = self.log_oldest.max(needed);
+    }
+
+    /// An engine that goes on from the store's rows. Time between the last commit and `now` is
+    /// marked as a gap. What cannot be read is left out and told.
+    #[must_use]
+    pub fn restore(
+        options: EngineOptions,
+        rows: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+        last_commit_at: Timestamp,
+        now: Timestamp,
+    ) -> (Self, RestoreReport) {
+        let mut engine = Self::new(options, now);
+        let mut report = RestoreReport::default();
+        let mut log = BTreeMap::new();
+        let mut whole_after = BTreeMap::new();
+        let mut baselines_after = 0;
+        for (key, value) in rows {
+            report.rows += 1;
+            let done = match Table::parse(&key) {
+                Some((Table::Log, Some(seq))) => {
+                    read::<LogEntry>(&value).map(|entry| drop(log.insert(seq, entry)))
+                }
+                Some((Table::Series, Some(ordinal))) => {
+                    engine.restore_series(ordinal, &value).map(|next_seq| {
+                        let _ = whole_after.insert(ordinal, next_seq);
+                    })
+                }
+                Some((Table::Baselines, None)) => read::<BaselinesRow>(&value).map(|row| {
+                    baselines_after = row.next_seq;
+                    engine.streams.restore(row.streams);
+                }),
+                Some((table, _)) => engine.restore_row(table, &value, &mut report),
+                None => None,
+            };
+            report.unreadable += usize::from(done.is_none());
+        }
+        for (seq, entry) in log {
+            engine.replay(seq, entry, &whole_after, baselines_after);
+        }
+        engine.resume(last_commit_at, now);
+        report.series = engine.series.len();
+        (engine, report)
+    }
+
+    fn restore_row(&mut self, table: Table, value: &[u8], report: &mut RestoreReport) -> Option<()> {
+        match table {
+            Table::Alerts => self.alerts = read::<AlertBook>(value)?,
+            Table::Incident => {
+                self.book.restore(read::<Incident>(value)?);
+                report.incidents += 1;
+            }
+            Table::NextNumber => self.book.continue_from(read::<u64>(value)?),
+            Table::Presence => {
+                let row = read::<PresenceRow>(value)?;
+                self.anything = row.anything;
+                self.services = row.services.into_iter().collect();
+            }
+            Table::Correlator => {
+                let (seed, slow) = (self.options.seed, slow(&self.options));
+                let bytes = read::<Vec<u8>>(value)?;
+                self.correlator = Correlator::restore(seed, slow, &bytes).ok()?;
+            }
+            Table::Baselines | Table::Log | Table::Series => return None,
+        }
+        Some(())
+    }
+
+    /// `None` if the row cannot be read; a series that nobody judges any more is no error.
+    fn restore_series(&mut self, ordinal: u64, value: &[u8]) -> Option<u64> {
+        let row = read::<SeriesRow>(value)?;
+        let ordinal = u32::try_from(ordinal).ok()?;
+        if let Some(series) = self.series.restore(ordinal, row.key) {
+            let plan = Arc::clone(&series.slo.plan);
+            series.windows = SeriesWindows::restore(plan, &row.windows).ok()?;
+            series.good_total = row.good_total;
+            series.bad_total = row.bad_total;
+            series.exemplars = row.exemplars.into();
+        }
+        Some(row.next_seq)
+    }
+
+    /// Counts again what the log holds and no series row covers.
+    fn replay(
+        &mut self,
+        seq: u64,
+        entry: LogEntry,
+        whole_after: &BTreeMap<u64, u64>,
+        baselines_after: u64,
+    ) {
+        self.log_seq = self.log_seq.max(seq + 1);
+        for (ordinal, key) in entry.born {
+            if !whole_after.contains_key(&u64::from(ordinal)) {
+                let _ = self.series.restore(ordinal, key);
+            }
+        }
+        let now = self.now;
+        for (ordinal, pane, count) in entry.counts {
+            let covered = whole_after.get(&u64::from(ordinal)).is_some_and(|next| seq < *next);
+            if let Some(series) = self.series.of_ordinal(ordinal).filter(|_| !covered) {
+                let _ = series.add(pane, count, now);
+                let _ = series.dirty_from.get_or_insert(seq);
+            }
+        }
+        if seq >= baselines_after {
+            for point in entry.points {
+                // The counts are in the entry; only the baseline moves on.
+                let _ = self.streams.increment(&point, now);
+                let _ = self.streams_dirty_from.get_or_insert(seq);
+            }
+        }
+        self.log_oldest = if self.log_oldest == 1 { seq } else { self.log_oldest.min(seq) };
+    }
+
+    /// Timers start again, and the time in between is a gap.
+    fn resume(&mut self, last_commit_at: Timestamp, now: Timestamp) {
+        if last_commit_at.is_set() {
+            self.gap(last_commit_at, now);
+        }
+        let live: Vec<_> = self.book.live().map(|incident| incident.id).collect();
+        for id in &live {
+            let _ = self.refresh.insert(*id, Refresh::after_opening(now));
+        }
+        self.correlator.freeze(!live.is_empty());
+        // Alerts that fire and have no incident were about to open one when the daemon ended.
+        let orphans: Vec<_> = self
+            .alerts
+            .firing()
+            .map(|alert| alert.fingerprint)
+            .filter(|fingerprint| self.book.of_member(*fingerprint).is_none())
+            .collect();
+        for fingerprint in orphans {
+            self.fired(fingerprint);
+        }
+        let alerting: Vec<_> = self.alerts.firing().map(|alert| alert.labels.clone()).collect();
+        for series in self.series.iter_mut() {
+            series.touched = true;
+            let name = series.slo.name.clone();
+            series.alerting = alerting.iter().any(|labels| labels.get("slo").is_some_and(|s| **s == *name));
+        }
+    }
+}
+
+fn row_of(series: &Series, next_seq: u64) -> SeriesRow {
+    SeriesRow {
+        next_seq,
+        key: SeriesKey::clone(&series.key),
+        windows: series.windows.snapshot(),
+        good_total: series.good_total,
+        bad_total: series.bad_total,
+        exemplars: series.exemplars.iter().cloned().collect(),
+    }
+}

@@ -1,0 +1,322 @@
+//! The SLI series of a tenant and the SLOs that they belong to.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::{HashMap, RandomState};
+use model::{AutomaticSli, AutomaticSource, BadEvent, Count, Pane, SeriesKey, Service, Timestamp};
+use slo::judge::{BurnRateRule, JudgeOptions, Judgement};
+use slo::window::{Disposition, SeriesWindows, WindowPlan};
+
+use crate::{EngineOptions, SloOptions};
+
+/// Bad events that a series remembers, newest last.
+const EXEMPLARS_MAX: usize = 32;
+/// How far in the future an event may lie: the clocks of senders differ.
+pub(crate) const SKEW: Duration = Duration::from_secs(60);
+
+/// An SLO as the engine judges it.
+#[derive(Debug)]
+pub(crate) struct Slo {
+    pub(crate) name: Arc<str>,
+    pub(crate) service_name: Arc<str>,
+    pub(crate) judging: Arc<JudgeOptions>,
+    pub(crate) group_by: Vec<Arc<str>>,
+    pub(crate) runbook: Option<String>,
+    pub(crate) automatic: Option<AutomaticSli>,
+    pub(crate) plan: Arc<WindowPlan>,
+}
+
+/// One pair of counters: an SLO, or a group of it.
+#[derive(Debug)]
+pub(crate) struct Series {
+    /// Names the series in the store, for good.
+    pub(crate) ordinal: u32,
+    pub(crate) key: Arc<SeriesKey>,
+    pub(crate) slo: Arc<Slo>,
+    pub(crate) service: Option<Arc<Service>>,
+    pub(crate) windows: SeriesWindows,
+    pub(crate) exemplars: VecDeque<BadEvent>,
+    pub(crate) judgement: Option<Judgement>,
+    pub(crate) good_total: u64,
+    pub(crate) bad_total: u64,
+    /// Counted since it was last judged.
+    pub(crate) touched: bool,
+    /// One of its alerts fires, so that it is judged at every turn.
+    pub(crate) alerting: bool,
+    /// The first entry of the log that its last checkpoint does not cover.
+    pub(crate) dirty_from: Option<u64>,
+}
+
+/// All series. A series is known by its key, whatever source its events come from.
+#[derive(Debug)]
+pub(crate) struct SeriesTable {
+    all: Vec<Series>,
+    by_key: HashMap<SeriesKey, u32>,
+    by_worker: HashMap<(u32, u32), (Arc<SeriesKey>, u32)>,
+    by_ordinal: HashMap<u32, u32>,
+    /// Made since the last call of [`SeriesTable::take_born`].
+    born: Vec<(u32, SeriesKey)>,
+    next_ordinal: u32,
+    templates: Templates,
+    series_max: usize,
+    refused: u64,
+}
+
+#[derive(Debug)]
+struct Templates {
+    declared: HashMap<Arc<str>, Arc<Slo>>,
+    automatic: Option<Automatic>,
+}
+
+/// What all automatic SLOs share.
+#[derive(Debug)]
+struct Automatic {
+    availability: (Arc<JudgeOptions>, Arc<WindowPlan>),
+    latency: (Arc<JudgeOptions>, Arc<WindowPlan>),
+}
+
+impl SeriesTable {
+    pub(crate) fn new(options: &EngineOptions, hasher: &RandomState) -> Self {
+        Self {
+            all: Vec::new(),
+            by_key: HashMap::with_hasher(hasher.clone()),
+            by_worker: HashMap::with_hasher(hasher.clone()),
+            by_ordinal: HashMap::with_hasher(hasher.clone()),
+            born: Vec::new(),
+            next_ordinal: 0,
+            templates: Templates::new(options, hasher),
+            series_max: options.series_max,
+            refused: 0,
+        }
+    }
+
+    /// The index of a series that a worker names; makes it if it is new. `None` if nobody judges
+    /// it, or the table is full.
+    pub(crate) fn resolve(&mut self, worker: u32, id: u32, key: &Arc<SeriesKey>) -> Option<u32> {
+        if let Some((known, index)) = self.by_worker.get(&(worker, id))
+            && Arc::ptr_eq(known, key)
+        {
+            return Some(*index);
+        }
+        let index = self.index_of(key)?;
+        let _ = self.by_worker.insert((worker, id), (Arc::clone(key), index));
+        Some(index)
+    }
+
+    /// The index of a series by its key; makes it if it is new.
+    pub(crate) fn index_of(&mut self, key: &SeriesKey) -> Option<u32> {
+        let key = identity(key);
+        if let Some(index) = self.by_key.get(&key) {
+            return Some(*index);
+        }
+        if self.all.len() >= self.series_max {
+            self.refused += 1;
+            return None;
+        }
+        let slo = self.templates.slo_of(&key)?;
+        let ordinal = self.next_ordinal;
+        self.born.push((ordinal, key.clone()));
+        self.insert(Series::new(ordinal, key, slo))
+    }
+
+    /// Puts a series back as the store holds it. `None` if nobody judges it any more.
+    pub(crate) fn restore(&mut self, ordinal: u32, key: SeriesKey) -> Option<&mut Series> {
+        self.next_ordinal = self.next_ordinal.max(ordinal.checked_add(1)?);
+        let slo = self.templates.slo_of(&key)?;
+        let index = self.insert(Series::new(ordinal, key, slo))?;
+        self.get_mut(index)
+    }
+
+    fn insert(&mut self, series: Series) -> Option<u32> {
+        let index = u32::try_from(self.all.len()).ok()?;
+        self.next_ordinal = self.next_ordinal.max(series.ordinal.checked_add(1)?);
+        let _ = self.by_key.insert(SeriesKey::clone(&series.key), index);
+        let _ = self.by_ordinal.insert(series.ordinal, index);
+        self.all.push(series);
+        Some(index)
+    }
+
+    /// The series that the store knows by this number.
+    pub(crate) fn of_ordinal(&mut self, ordinal: u32) -> Option<&mut Series> {
+        let index = *self.by_ordinal.get(&ordinal)?;
+        self.get_mut(index)
+    }
+
+    /// Series that were made since the last call.
+    pub(crate) fn take_born(&mut self) -> Vec<(u32, SeriesKey)> {
+        std::mem::take(&mut self.born)
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&Series> {
+        self.all.get(index as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Series> {
+        self.all.get_mut(index as usize)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Series> {
+        self.all.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Series> {
+        self.all.iter_mut()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// How many series were not taken since the table is full.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Takes new definitions: series of SLOs that are gone leave, the others keep what they
+    /// counted. Indices change; ordinals do not.
+    pub(crate) fn redefine(&mut self, options: &EngineOptions, hasher: &RandomState) {
+        self.templates = Templates::new(options, hasher);
+        self.series_max = options.series_max;
+        let old = std::mem::take(&mut self.all);
+        self.by_key.clear();
+        self.by_worker.clear();
+        self.by_ordinal.clear();
+        for mut series in old {
+            let Some(slo) = self.templates.slo_of(&series.key) else { continue };
+            series.windows = series.windows.with_plan(Arc::clone(&slo.plan));
+            series.slo = slo;
+            series.touched = true;
+            let _ = self.insert(series);
+        }
+    }
+}
+
+impl Series {
+    fn new(ordinal: u32, key: SeriesKey, slo: Arc<Slo>) -> Self {
+        let service = match &key {
+            SeriesKey::Automatic { service, .. } => Some(Arc::clone(service)),
+            SeriesKey::Declared { .. } => None,
+        };
+        Self {
+            ordinal,
+            key: Arc::new(key),
+            windows: SeriesWindows::new(Arc::clone(&slo.plan)),
+            slo,
+            service,
+            exemplars: VecDeque::new(),
+            judgement: None,
+            good_total: 0,
+            bad_total: 0,
+            touched: false,
+            alerting: false,
+            dirty_from: None,
+        }
+    }
+
+    /// Counts; `false` if the events are older than any window or too far in the future.
+    pub(crate) fn add(&mut self, pane: Pane, count: Count, now: Timestamp) -> bool {
+        let taken = match self.windows.add(pane, count, now) {
+            Disposition::Fresh | Disposition::Late => true,
+            Disposition::TooOld | Disposition::Future => false,
+        };
+        if taken {
+            self.good_total = self.good_total.saturating_add(count.good());
+            self.bad_total = self.bad_total.saturating_add(count.bad());
+            self.touched = true;
+        }
+        taken
+    }
+
+    /// Remembers bad events.
+    pub(crate) fn remember(&mut self, exemplars: &[BadEvent]) {
+        let keep = exemplars.len().min(EXEMPLARS_MAX);
+        self.exemplars.extend(exemplars[exemplars.len() - keep..].iter().cloned());
+        let surplus = self.exemplars.len().saturating_sub(EXEMPLARS_MAX);
+        let _ = self.exemplars.drain(..surplus);
+    }
+
+    /// Names and values of `groupBy`.
+    pub(crate) fn group(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        match &*self.key {
+            SeriesKey::Automatic { .. } => Vec::new(),
+            SeriesKey::Declared { group, .. } => {
+                let names = self.slo.group_by.iter().cloned();
+                names.zip(group.iter().cloned()).collect()
+            }
+        }
+    }
+}
+
+impl Templates {
+    fn new(options: &EngineOptions, hasher: &RandomState) -> Self {
+        let judging = |objective, window, rules: &[BurnRateRule]| {
+            let rules: Vec<_> = rules.iter().filter(|rule| rule.fits(window)).copied().collect();
+            let judging = JudgeOptions::new(objective, window, &rules)
+                .with_bad_events_min(options.bad_events_min);
+            let plan = WindowPlan::new(judging.windows(), SKEW);
+            (Arc::new(judging), Arc::new(plan))
+        };
+        let mut declared = HashMap::with_hasher(hasher.clone());
+        for slo in &options.slos {
+            let rules = slo.rules.as_ref().unwrap_or(&options.rules);
+            let judged = judging(slo.objective, slo.window, rules);
+            let _ = declared.insert(Arc::clone(&slo.name), Arc::new(declared_slo(slo, judged)));
+        }
+        let automatic = options.automatic.map(|automatic| Automatic {
+            availability: judging(automatic.availability, automatic.window, &options.rules),
+            latency: judging(automatic.latency, automatic.window, &options.rules),
+        });
+        Self { declared, automatic }
+    }
+
+    fn slo_of(&self, key: &SeriesKey) -> Option<Arc<Slo>> {
+        match key {
+            SeriesKey::Declared { slo, .. } => self.declared.get(slo).cloned(),
+            SeriesKey::Automatic { service, sli, .. } => {
+                let automatic = self.automatic.as_ref()?;
+                let (judging, plan) = match sli {
+                    AutomaticSli::Availability => &automatic.availability,
+                    AutomaticSli::Latency => &automatic.latency,
+                };
+                Some(Arc::new(Slo {
+                    name: format!("{service}:{}", sli.as_str()).into(),
+                    service_name: service.to_string().into(),
+                    judging: Arc::clone(judging),
+                    plan: Arc::clone(plan),
+                    group_by: Vec::new(),
+                    runbook: None,
+                    automatic: Some(*sli),
+                }))
+            }
+        }
+    }
+}
+
+fn declared_slo(
+    options: &SloOptions,
+    (judging, plan): (Arc<JudgeOptions>, Arc<WindowPlan>),
+) -> Slo {
+    Slo {
+        name: Arc::clone(&options.name),
+        service_name: Arc::clone(&options.service),
+        judging,
+        plan,
+        group_by: options.group_by.clone(),
+        runbook: options.runbook.clone(),
+        automatic: None,
+    }
+}
+
+/// A series' key without its source: events of either source count in the same windows.
+fn identity(key: &SeriesKey) -> SeriesKey {
+    match key {
+        SeriesKey::Automatic { service, sli, .. } => SeriesKey::Automatic {
+            service: Arc::clone(service),
+            sli: *sli,
+            source: AutomaticSource::Spans,
+        },
+        SeriesKey::Declared { .. } => key.clone(),
+    }
+}

@@ -1,0 +1,154 @@
+//! What a delta says: who was heard, and what was counted.
+
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use model::{
+    AutomaticSli, AutomaticSource, PaneDelta, SeriesDelta, SeriesKey, Service, StreamPoint, Timestamp,
+};
+use slo::presence::{Presence, SILENCE_AFTER};
+
+use crate::Engine;
+
+/// What is known of a service beside its numbers.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) struct ServiceState {
+    pub(crate) presence: Presence,
+    /// The newest event time that was heard.
+    pub(crate) newest: Timestamp,
+    /// Since when an automatic SLI comes from histograms, availability and latency; unset while it
+    /// comes from spans. It never goes back, and only what starts after the switch counts.
+    histograms_since: [Timestamp; 2],
+}
+
+impl ServiceState {
+    pub(crate) fn new() -> Self {
+        Self {
+            presence: Presence::new(SILENCE_AFTER),
+            newest: Timestamp::ZERO,
+            histograms_since: [Timestamp::ZERO; 2],
+        }
+    }
+
+    fn hear(&mut self, newest: Timestamp, now: Timestamp) {
+        self.presence.heard(now);
+        self.newest = self.newest.max(newest.min(now));
+    }
+
+    /// From when on events of this source count; `None` if the other source rules.
+    fn counts_from(
+        &mut self,
+        sli: AutomaticSli,
+        source: AutomaticSource,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let since = &mut self.histograms_since[sli as usize];
+        match source {
+            AutomaticSource::Spans if since.is_set() => None,
+            AutomaticSource::Spans => Some(Timestamp::ZERO),
+            AutomaticSource::Histograms if since.is_set() => Some(*since),
+            AutomaticSource::Histograms => {
+                // A service whose histograms come with its very first telemetry loses nothing.
+                let first = self.presence.first_heard().unwrap_or(now);
+                let young = now.since(first) < SILENCE_AFTER;
+                *since = if young { Timestamp::from_unix_ns(1) } else { now };
+                Some(*since)
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Notes who was heard.
+    pub(crate) fn hear(&mut self, delta: &PaneDelta) {
+        let now = self.now;
+        for heard in &delta.services {
+            self.anything.hear(heard.newest, now);
+            match self.services.get_mut(&heard.service) {
+                Some(state) => state.hear(heard.newest, now),
+                None => {
+                    let mut state = ServiceState::new();
+                    state.hear(heard.newest, now);
+                    let _ = self.services.insert(Arc::clone(&heard.service), state);
+                }
+            }
+        }
+    }
+
+    /// Adds counts to their series.
+    pub(crate) fn count(&mut self, delta: &PaneDelta) {
+        for touched in &delta.series {
+            let SeriesDelta { id, key, panes, exemplars } = touched;
+            let Some(from) = self.counts_from(key) else { continue };
+            let Some(index) = self.series.resolve(delta.worker, *id, key) else { continue };
+            let Some(series) = self.series.get_mut(index) else { continue };
+            for counted in panes.iter().filter(|counted| counted.pane.end() > from) {
+                if series.add(counted.pane, counted.count, self.now) {
+                    self.log.counts.push((series.ordinal, counted.pane, counted.count));
+                }
+            }
+            series.remember(exemplars);
+            let _ = series.dirty_from.get_or_insert(self.log_seq);
+        }
+    }
+
+    /// Turns cumulative points into counts.
+    pub(crate) fn difference(&mut self, delta: &PaneDelta) {
+        for point in &delta.points {
+            let Some(from) = self.counts_from(&point.key) else { continue };
+            let Some(index) = self.series.resolve(delta.worker, point.id, &point.key) else {
+                continue;
+            };
+            self.log.points.push(point.clone());
+            let _ = self.streams_dirty_from.get_or_insert(self.log_seq);
+            self.add_increment(index, point, from);
+        }
+    }
+
+    fn add_increment(&mut self, index: u32, point: &StreamPoint, from: Timestamp) {
+        let Some(increment) = self.streams.increment(point, self.now) else { return };
+        let Some(series) = self.series.get_mut(index) else { return };
+        if increment.from < from {
+            // It began while the other source still ruled: it is only the baseline.
+            return;
+        }
+        for counted in increment.spread() {
+            if series.add(counted.pane, counted.count, self.now) {
+                self.log.counts.push((series.ordinal, counted.pane, counted.count));
+            }
+        }
+        let _ = series.dirty_from.get_or_insert(self.log_seq);
+    }
+
+    /// From when on the events of a key count; `None` if another source rules its series.
+    fn counts_from(&mut self, key: &SeriesKey) -> Option<Timestamp> {
+        let SeriesKey::Automatic { service, sli, source } = key else {
+            return Some(Timestamp::ZERO);
+        };
+        let now = self.now;
+        match self.services.get_mut(service) {
+            Some(state) => state.counts_from(*sli, *source, now),
+            None => {
+                let state = self.services.entry(Arc::clone(service));
+                state.or_insert_with(ServiceState::new).counts_from(*sli, *source, now)
+            }
+        }
+    }
+
+    /// Notes time in which nobody could listen.
+    pub(crate) fn gap(&mut self, from: Timestamp, until: Timestamp) {
+        self.anything.presence.gap(from, until);
+        for state in self.services.values_mut() {
+            state.presence.gap(from, until);
+        }
+    }
+
+    /// What tells whether a series' source is silent.
+    pub(crate) fn state_of(&self, service: Option<&Arc<Service>>, name: &str) -> &ServiceState {
+        if let Some(state) = service.and_then(|service| self.services.get(service)) {
+            return state;
+        }
+        let named = self.services.iter().find(|(service, _)| service.name == name);
+        named.map_or(&self.anything, |(_, state)| state)
+    }
+}

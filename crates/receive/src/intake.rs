@@ -1,0 +1,19 @@
+use std::future::Future;
+use std::pin::Pin;
+
+use otlp::{Malformed, Signal, Summary};
+
+use crate::Tenant;
+
+/// Where whole OTLP requests go: the data plane of the worker that read them.
+pub trait Intake: Send + Sync + 'static {
+    /// Observes a request of OTLP protobuf on the calling thread.
+    ///
+    /// # Errors
+    /// If the request cannot be read at all; nothing of it was observed then.
+    fn observe(&self, tenant: &Tenant, signal: Signal, request: &[u8]) -> Result<Summary, Malformed>;
+
+    /// Resolves once everything that was observed before the call is journalled; `false` if the
+    /// journal cannot take it.
+    fn journalled(&self, tenant: &Tenant) -> Pin<Box<dyn Future<Output = bool> + Send>>;
+}

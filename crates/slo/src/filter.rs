@@ -1,0 +1,86 @@
+//! The filter language: the spanset-filter subset of TraceQL, for spans, metric points and log
+//! records, compiled to programs over slots.
+//!
+//! A comparison with a missing attribute is false, `!=` and `!~` included; `!= nil` tests that it
+//! is there, `= nil` that it is not. So is a comparison with a value of another type: a string
+//! that holds a number equals no number. Integers and floats compare by value.
+
+mod ast;
+mod check;
+mod error;
+mod lex;
+mod parse;
+mod plan;
+mod predicate;
+mod split;
+
+pub use ast::{Comparison, Expr, Field, Intrinsic, Literal, Op, SeverityBand, SpanStatus};
+pub use error::FilterError;
+pub use plan::{FIELDS_MAX, Plan, Program, SlotValue, TooManyFields};
+pub use split::{Limit, ValueBound, ValueSplit, unit_ns};
+
+use model::Telemetry;
+
+/// Longest filter that is read.
+pub const FILTER_BYTES_MAX: usize = 4096;
+/// Deepest nesting of parentheses and negations in a filter.
+pub const FILTER_DEPTH_MAX: usize = 32;
+/// Most comparisons in a filter.
+pub const COMPARISONS_MAX: usize = 64;
+/// Largest compiled form of one regular expression.
+pub const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// A filter that was parsed and type-checked for one signal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    signal: Telemetry,
+    text: String,
+    expr: Expr,
+}
+
+impl Filter {
+    /// Parses and type-checks a filter.
+    ///
+    /// # Errors
+    /// The first error of syntax, or else all errors of type, by column.
+    pub fn parse(signal: Telemetry, text: &str) -> Result<Self, Vec<FilterError>> {
+        let expr = parse::parse(signal, text).map_err(|error| vec![error])?;
+        let errors = check::check(signal, &expr);
+        if errors.is_empty() {
+            Ok(Self { signal, text: text.to_owned(), expr })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Which events it looks at.
+    #[must_use]
+    pub fn signal(&self) -> Telemetry {
+        self.signal
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its syntax tree.
+    #[must_use]
+    pub fn expr(&self) -> &Expr {
+        &self.expr
+    }
+}
+
+impl Field {
+    /// Parses a field alone, `span.http.route`, as `groupBy` names it.
+    ///
+    /// # Errors
+    /// If it is no field, or not one of this signal.
+    pub fn parse(signal: Telemetry, text: &str) -> Result<Self, FilterError> {
+        parse::parse_field(signal, text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! OpenSLO v1 documents, read whole and compiled to the definitions that are judged.
+//!
+//! All of v1 is read into types. What is read but not yet judged is refused by
+//! [`Documents::compile`] with an [`Unsupported`] reason; it never passes in silence.
+
+mod compile;
+mod definition;
+mod documents;
+mod object;
+mod read;
+mod read_slo;
+mod rules;
+mod shorthand;
+mod source;
+
+pub use definition::{
+    Indicator, Numerator, RUNBOOK_ANNOTATIONS, Selector, SloDefinition, Unsupported,
+};
+pub use documents::{DOCUMENTS_MAX, Documents};
+pub use object::{
+    AlertCondition, AlertNotificationTarget, AlertPolicy, Budgeting, ConditionOp, DataSource,
+    Metadata, Metric, MetricSource, ObjectiveDocument, Reference, Service, Sli, SloDocument, Spot,
+    ThresholdOp, TimeWindow,
+};
+pub use shorthand::{Shorthand, ShorthandUnit};
+pub use source::GROUP_BY_KEYS_MAX;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use model::Telemetry;
+
+use super::Spot;
+use crate::filter::{Field, Filter};
+use crate::judge::{BurnRateRule, Objective};
+
+/// Annotations that name a runbook, the first that is there counts.
+pub const RUNBOOK_ANNOTATIONS: [&str; 3] = ["fogbell/runbook", "runbook", "runbook_url"];
+
+/// One objective of an SLO, ready to be judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SloDefinition {
+    /// `metadata.name`; with several objectives `name:1`, `name:2`, in their order.
+    pub name: String,
+    /// For people; with several objectives the objective's own display name follows.
+    pub display_name: String,
+    /// `spec.service`
+    pub service: String,
+    /// `spec.description`
+    pub description: String,
+    /// `metadata.labels`
+    pub labels: BTreeMap<String, Vec<String>>,
+    /// `metadata.annotations`
+    pub annotations: BTreeMap<String, String>,
+    /// Where the runbook is, from the annotations.
+    pub runbook: Option<String>,
+    /// What is counted.
+    pub indicator: Indicator,
+    /// What is promised.
+    pub objective: Objective,
+    /// The rolling window.
+    pub window: Duration,
+    /// From the alert policies; `None` = the configured rows. Read through [`Self::rules_or`].
+    pub rules: Option<Vec<BurnRateRule>>,
+    /// Names of the notification targets of the alert policies, sorted.
+    pub notification_targets: Vec<String>,
+    /// Where the SLO stands.
+    pub spot: Spot,
+}
+
+/// What an SLO counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Indicator {
+    /// Events of `total`, of which `numerator` says which are good or bad: an event counts if it
+    /// passes `total`, and is good (or bad) if it passes the numerator's filter too.
+    Ratio {
+        /// Good or bad events.
+        numerator: Numerator,
+        /// All events.
+        total: Selector,
+    },
+}
+
+/// Which side of a ratio is selected.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Numerator {
+    /// The good ones.
+    Good(Selector),
+    /// The bad ones.
+    Bad(Selector),
+}
+
+/// Which events are counted. Both sides of a ratio have the same signal and the same `group_by`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selector {
+    /// The signal.
+    pub signal: Telemetry,
+    /// Which of its events.
+    pub filter: Filter,
+    /// The fields whose values make a group; empty = one group.
+    pub group_by: Vec<Field>,
+}
+
+/// Why a well-formed document is not judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsupported {
+    /// A metric source of another type than `otlp`.
+    Source(String),
+    /// `ratioMetric.raw`.
+    Raw,
+    /// `thresholdMetric`.
+    Threshold,
+    /// `budgetingMethod: Timeslices`.
+    Timeslices,
+    /// `budgetingMethod: RatioTimeslices`.
+    RatioTimeslices,
+    /// A window that follows the calendar.
+    CalendarWindow,
+    /// Objectives with indicators of their own.
+    Composite,
+    /// An alert policy whose conditions are not one burn rate over one or two windows.
+    Conditions,
+    /// `alertAfter` other than zero.
+    AlertAfter,
+}
+
+impl SloDefinition {
+    /// The rows that judge this SLO: its own, else those of `defaults` that fit its window and
+    /// can fire at its target.
+    #[must_use]
+    pub fn rules_or(&self, defaults: &[BurnRateRule]) -> Vec<BurnRateRule> {
+        match &self.rules {
+            Some(rules) => rules.clone(),
+            None => {
+                let fits =
+                    |rule: &&BurnRateRule| rule.fits(self.window) && rule.can_fire(self.objective);
+                defaults.iter().filter(fits).copied().collect()
+            }
+        }
+    }
+}
+
+impl Indicator {
+    /// The selector of all events.
+    #[must_use]
+    pub fn total(&self) -> &Selector {
+        let Self::Ratio { total, .. } = self;
+        total
+    }
+}
+
+impl Numerator {
+    /// The selector, whichever side it is.
+    #[must_use]
+    pub fn selector(&self) -> &Selector {
+        let (Self::Good(selector) | Self::Bad(selector)) = self;
+        selector
+    }
+}
+
+impl Unsupported {
+    /// What to write instead.
+    #[must_use]
+    pub fn mend(&self) -> &'static str {
+        match self {
+            Self::Source(_) => "write `type: otlp` with `signal` and `filter`",
+            Self::Raw => "write `good` or `bad`, and `total`",
+            Self::Threshold => {
+                "write a ratioMetric that compares `duration` or `value` in its filter"
+            }
+            Self::Timeslices | Self::RatioTimeslices => "write `budgetingMethod: Occurrences`",
+            Self::CalendarWindow => "write `isRolling: true` without `calendar`",
+            Self::Composite => "write one SLO for each indicator",
+            Self::Conditions => {
+                "write one or two conditions of the same threshold and severity; they hold together"
+            }
+            Self::AlertAfter => {
+                "leave alertAfter out; add a second condition with a shorter lookbackWindow"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self {
+            Self::Source(kind) => return write!(f, "metric sources of type {kind:?} are not read"),
+            Self::Raw => "raw ratios are",
+            Self::Threshold => "threshold metrics are",
+            Self::Timeslices => "Timeslices are",
+            Self::RatioTimeslices => "RatioTimeslices are",
+            Self::CalendarWindow => "calendar windows are",
+            Self::Composite => "composite SLOs are",
+            Self::Conditions => "these alert conditions together are",
+            Self::AlertAfter => "alertAfter is",
+        };
+        write!(f, "{what} not yet judged")
+    }
+}

@@ -1,0 +1,66 @@
+//! The documents of the OpenSLO project and of its Go SDK, where they lie beside the checkout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+
+/// File, and a piece of each problem that it must give; none of them is of type `otlp`.
+const EXPECTED: &[(&str, &[&str])] = &[
+    (
+        "examples/treat-low-traffic-as-equally-important-timeslices-slo.yaml",
+        &["metric sources of type \"Any\"", "calendar windows are", "Timeslices are"],
+    ),
+    (
+        "examples/budgeting-method-timeslices-slo.yaml",
+        &["metric sources of type \"Any\"", "calendar windows are", "Timeslices are"],
+    ),
+    ("examples/budgeting-method-occurences-slo.yaml", &["threshold metrics are"]),
+    (
+        "examples/budgeting-method-ratio-timeslices.yaml",
+        &["metric sources of type \"Any\"", "RatioTimeslices are"],
+    ),
+    ("go-sdk-v1/services.yaml", &["Service \"example-service\" is there already"]),
+    (
+        "go-sdk-v1/slos.yaml",
+        &["metric sources of type \"Prometheus\"", "calendar windows are", "Timeslices are"],
+    ),
+    ("go-sdk-v1/data_sources.yaml", &[]),
+    ("go-sdk-v1/alert_conditions.yaml", &["inverted"]),
+    ("go-sdk-v1/alert_notification_targets.yaml", &[]),
+    ("go-sdk-v1/slis.yaml", &[]),
+    (
+        "go-sdk-v1/alert_policies.yaml",
+        &[
+            "no AlertCondition named \"cpu-usage-breach\"",
+            "no AlertNotificationTarget named \"on-call-mail-notification\"",
+            "no AlertNotificationTarget named \"on-call-pd-notification\"",
+            "no AlertCondition named \"cpu-usage-breach\"",
+        ],
+    ),
+];
+
+#[test]
+fn every_document_is_accepted_or_refused_for_a_stated_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/openslo");
+    let Ok(folders) = std::fs::read_dir(&root) else {
+        println!("skipped: the OpenSLO documents are not beside the checkout");
+        return;
+    };
+    let mut files = BTreeMap::new();
+    for folder in folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            files.insert(name, std::fs::read_to_string(file).unwrap());
+        }
+    }
+    for (name, pieces) in EXPECTED {
+        let (definitions, problems) = compile(&files.remove(*name).unwrap());
+        assert!(definitions.is_empty(), "{name}");
+        assert_eq!(problems.len(), pieces.len(), "{name}: {problems:#?}");
+        for (problem, piece) in problems.iter().zip(*pieces) {
+            assert!(problem.contains(piece), "{name}: {problem}");
+        }
+    }
+    assert!(files.is_empty(), "not in the table: {:?}", files.keys());
+}

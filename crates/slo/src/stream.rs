@@ -1,0 +1,344 @@
+//! Differences of cumulative streams.
+//!
+//! Rules: OpenTelemetry metrics data model, "Resets and Gaps", "Single-Writer" and "No recorded
+//! value", with three choices where it leaves one. A value that drops under the same start is a
+//! reset. A stream that is seen for the first time counts in full only if it started while fogbell
+//! listened. A point whose start is before the one that is followed comes from a second writer and
+//! is dropped, until the followed one has gone stale.
+
+mod spread;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::RandomState;
+use borsh::{BorshDeserialize, BorshSerialize};
+use model::{Count, PointKind, SeriesKey, StreamPoint, Timestamp};
+
+pub use spread::{Increment, SPREAD_PANES_MAX};
+
+/// A stream without points for this long is stale: its baseline is kept while there is room.
+pub const STREAM_STALE_AFTER: Duration = Duration::from_secs(300);
+/// A stale stream is forgotten after this long.
+pub const TOMBSTONE_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Room is made at most this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// Limits and times of [`Streams`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Streams that are followed, stale ones among them. When full, stale ones make room, oldest
+    /// first; without any, new streams are not followed and are counted as refused.
+    pub streams_max: usize,
+    /// See [`STREAM_STALE_AFTER`].
+    pub stale_after: Duration,
+    /// A stream that is new here counts in full only if it started at or after this: when fogbell
+    /// began to listen, less the allowed lateness.
+    pub accept_start_after: Timestamp,
+    /// How far in the future of the engine's time a point may lie.
+    pub skew: Duration,
+}
+
+/// The newest point of every cumulative stream.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    options: StreamOptions,
+    baselines: HashMap<StreamKey, Baseline, RandomState>,
+    stats: StreamStats,
+    swept_at: Timestamp,
+}
+
+/// What became of points that did not simply count, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamStats {
+    /// Streams that began anew, told by their start time.
+    pub resets: u64,
+    /// Streams that began anew, told by their value alone.
+    pub value_drops: u64,
+    /// Points that only set a baseline, as nobody knows what came before.
+    pub unknown_starts: u64,
+    /// Points not newer than one that was seen before.
+    pub repeats: u64,
+    /// Points of a second writer of the same stream.
+    pub overlaps: u64,
+    /// Points beyond the allowed skew.
+    pub future: u64,
+    /// Points of streams that there was no room for.
+    pub refused: u64,
+}
+
+/// The newest points of all streams, in order; equal states have equal bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct StreamsSnapshot {
+    entries: Vec<(StreamKey, Baseline)>,
+}
+
+/// One stream may feed several series, and one series in several ways.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+struct StreamKey {
+    stream: u128,
+    kind: u8,
+    series: Arc<SeriesKey>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Baseline {
+    start: Timestamp,
+    time: Timestamp,
+    /// When the engine last took a point of it.
+    taken_at: Timestamp,
+    total: u64,
+    bad: u64,
+    uncertain: u64,
+    ended: bool,
+}
+
+enum Step {
+    /// Count what came on top of the baseline.
+    Delta,
+    /// Count all of it.
+    Full {
+        from: Timestamp,
+    },
+    /// Remember it only.
+    Baseline,
+    Drop,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self {
+            streams_max: 150_000,
+            stale_after: STREAM_STALE_AFTER,
+            accept_start_after: Timestamp::ZERO,
+            skew: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Streams {
+    /// No streams yet; `seeds` are for the hash map.
+    #[must_use]
+    pub fn new(options: StreamOptions, seeds: [u64; 4]) -> Self {
+        let [a, b, c, d] = seeds;
+        Self {
+            options,
+            baselines: HashMap::with_hasher(RandomState::with_seeds(a, b, c, d)),
+            stats: StreamStats::default(),
+            swept_at: Timestamp::ZERO,
+        }
+    }
+
+    /// What a point adds to what was counted of its stream, and over which time; `None` if it adds
+    /// nothing.
+    pub fn increment(&mut self, point: &StreamPoint, now: Timestamp) -> Option<Increment> {
+        if !point.time.is_set() || point.time > now.after(self.options.skew) {
+            self.stats.future += u64::from(point.time.is_set());
+            return None;
+        }
+        let key = StreamKey {
+            stream: point.stream,
+            kind: point.kind as u8,
+            series: Arc::clone(&point.key),
+        };
+        let Some(baseline) = self.baselines.get_mut(&key) else {
+            return self.first_point(key, point, now);
+        };
+        if point.ended {
+            baseline.ended = true;
+            return None;
+        }
+        let stale_before = now.before(self.options.stale_after);
+        let step = step(baseline, point, stale_before, &mut self.stats);
+        let before = *baseline;
+        if !matches!(step, Step::Drop) {
+            *baseline = Baseline::of(point, now);
+        }
+        match step {
+            Step::Delta => increment(point, before.time, Some(&before)),
+            Step::Full { from } => increment(point, from, None),
+            Step::Baseline | Step::Drop => None,
+        }
+    }
+
+    /// Forgets streams that have been stale for [`TOMBSTONE_KEPT`].
+    pub fn evict(&mut self, now: Timestamp) {
+        let kept = now.before(self.options.stale_after.saturating_add(TOMBSTONE_KEPT));
+        self.baselines.retain(|_, baseline| baseline.taken_at >= kept);
+    }
+
+    /// How many streams are followed, stale ones among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.baselines.len()
+    }
+
+    /// Whether no stream is followed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.baselines.is_empty()
+    }
+
+    /// What became of points that did not simply count.
+    #[must_use]
+    pub const fn stats(&self) -> StreamStats {
+        self.stats
+    }
+
+    /// What is needed to go on after a restart.
+    #[must_use]
+    pub fn snapshot(&self) -> StreamsSnapshot {
+        let mut entries: Vec<_> =
+            self.baselines.iter().map(|(key, baseline)| (key.clone(), *baseline)).collect();
+        entries.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        StreamsSnapshot { entries }
+    }
+
+    /// Goes on from a snapshot.
+    pub fn restore(&mut self, from: StreamsSnapshot) {
+        self.baselines = HashMap::with_hasher(self.baselines.hasher().clone());
+        self.baselines.extend(from.entries);
+    }
+
+    fn first_point(
+        &mut self,
+        key: StreamKey,
+        point: &StreamPoint,
+        now: Timestamp,
+    ) -> Option<Increment> {
+        if point.ended {
+            return None;
+        }
+        if !self.has_room(now) {
+            self.stats.refused += 1;
+            return None;
+        }
+        self.baselines.insert(key, Baseline::of(point, now));
+        if start_is_known(point) && point.start >= self.options.accept_start_after {
+            return increment(point, point.start, None);
+        }
+        self.stats.unknown_starts += 1;
+        None
+    }
+
+    fn has_room(&mut self, now: Timestamp) -> bool {
+        if self.baselines.len() < self.options.streams_max {
+            return true;
+        }
+        if self.swept_at.is_set() && now.since(self.swept_at) < SWEEP_EVERY {
+            return false;
+        }
+        self.swept_at = now;
+        let stale_before = now.before(self.options.stale_after);
+        let mut stale: Vec<(Timestamp, StreamKey)> = self
+            .baselines
+            .iter()
+            .filter(|(_, baseline)| baseline.ended || baseline.taken_at < stale_before)
+            .map(|(key, baseline)| (baseline.taken_at, key.clone()))
+            .collect();
+        stale.sort_unstable();
+        // In batches, so that a full table is not swept for every new stream.
+        let batch = (self.options.streams_max / 8).max(1);
+        for (_, key) in stale.iter().take(batch) {
+            self.baselines.remove(key);
+        }
+        self.baselines.len() < self.options.streams_max
+    }
+}
+
+impl Baseline {
+    fn of(point: &StreamPoint, now: Timestamp) -> Self {
+        Self {
+            start: point.start,
+            time: point.time,
+            taken_at: now,
+            total: point.total,
+            bad: point.bad,
+            uncertain: point.uncertain,
+            ended: false,
+        }
+    }
+
+    fn is_above(&self, point: &StreamPoint) -> bool {
+        self.total > point.total || self.bad > point.bad || self.uncertain > point.uncertain
+    }
+}
+
+fn step(
+    baseline: &Baseline,
+    point: &StreamPoint,
+    stale_before: Timestamp,
+    stats: &mut StreamStats,
+) -> Step {
+    if point.time <= baseline.time {
+        stats.repeats += 1;
+        return Step::Drop;
+    }
+    // Zero duration: the stream begins anew, nobody knows since when.
+    if point.start >= point.time {
+        stats.unknown_starts += 1;
+        return Step::Baseline;
+    }
+    let unknown = !point.start.is_set() || !baseline.start.is_set();
+    let begun_since = point.start > baseline.time || (!unknown && point.start > baseline.start);
+    if begun_since {
+        stats.resets += 1;
+        return Step::Full { from: point.start };
+    }
+    if !unknown && point.start < baseline.start {
+        if baseline.taken_at >= stale_before && !baseline.ended {
+            stats.overlaps += 1;
+            return Step::Drop;
+        }
+        stats.unknown_starts += 1;
+        return Step::Baseline;
+    }
+    if baseline.is_above(point) {
+        stats.value_drops += 1;
+        return Step::Full { from: baseline.time };
+    }
+    Step::Delta
+}
+
+fn start_is_known(point: &StreamPoint) -> bool {
+    point.start.is_set() && point.start < point.time
+}
+
+fn increment(
+    point: &StreamPoint,
+    from: Timestamp,
+    baseline: Option<&Baseline>,
+) -> Option<Increment> {
+    let (total, bad, uncertain) = baseline.map_or((0, 0, 0), |b| (b.total, b.bad, b.uncertain));
+    let count = counted(
+        point.kind,
+        point.total.saturating_sub(total),
+        point.bad.saturating_sub(bad),
+        point.uncertain.saturating_sub(uncertain),
+    );
+    (!count.is_zero()).then_some(Increment { from, until: point.time, count })
+}
+
+/// What an increase of a stream means for its series.
+fn counted(kind: PointKind, total: u64, bad: u64, uncertain: u64) -> Count {
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    match kind {
+        PointKind::TotalAndBad => {
+            Count { total, bad_signed: signed(bad), bad_observed: bad, uncertain }
+        }
+        // How many of them are bad only shows once the good ones are taken away.
+        PointKind::Total => {
+            Count { total, bad_signed: signed(total), bad_observed: 0, uncertain: 0 }
+        }
+        PointKind::Good => Count { bad_signed: -signed(total), uncertain, ..Count::ZERO },
+        PointKind::Bad => {
+            let bad = total.max(bad);
+            Count { total: 0, bad_signed: signed(bad), bad_observed: bad, uncertain }
+        }
+        PointKind::TotalBesideBad => Count { total, ..Count::ZERO },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+use proptest::prelude::*;
+
+use model::{PaneCount, Service};
+
+use super::*;
+
+const START: u64 = 1_000_000;
+
+fn at(second: u64) -> Timestamp {
+    if second == 0 { Timestamp::ZERO } else { Timestamp::from_unix_s(START + second) }
+}
+
+fn series() -> Arc<SeriesKey> {
+    let service = Arc::new(Service::named("checkout"));
+    Arc::new(SeriesKey::Automatic {
+        service,
+        sli: model::AutomaticSli::Availability,
+        source: model::AutomaticSource::Histograms,
+    })
+}
+
+fn point(start: u64, time: u64, total: u64, bad: u64) -> StreamPoint {
+    StreamPoint {
+        id: 0,
+        key: series(),
+        stream: 7,
+        kind: PointKind::TotalAndBad,
+        start: at(start),
+        time: at(time),
+        total,
+        bad,
+        uncertain: 0,
+        ended: false,
+    }
+}
+
+/// Listening since second 100.
+fn streams() -> Streams {
+    Streams::new(StreamOptions { accept_start_after: at(100), ..Default::default() }, [1, 2, 3, 4])
+}
+
+/// Feeds points at their own times; from, until, total and bad of each increment.
+fn feed(streams: &mut Streams, points: &[StreamPoint]) -> Vec<Option<(u64, u64, u64, i64)>> {
+    let second = |time: Timestamp| time.unix_s() - START;
+    points
+        .iter()
+        .map(|point| {
+            let added = streams.increment(point, point.time)?;
+            let Count { total, bad_signed, .. } = added.count;
+            Some((second(added.from), second(added.until), total, bad_signed))
+        })
+        .collect()
+}
+
+#[test]
+fn the_same_start_counts_what_came_on_top() {
+    let points = [point(1, 200, 500, 5), point(1, 260, 560, 6), point(1, 320, 560, 6)];
+    assert_eq!(feed(&mut streams(), &points), [None, Some((200, 260, 60, 1)), None]);
+}
+
+#[test]
+fn a_stream_that_started_while_listening_counts_from_its_first_point() {
+    let points = [point(150, 200, 50, 50), point(150, 260, 60, 50)];
+    let added = feed(&mut streams(), &points);
+    assert_eq!(added, [Some((150, 200, 50, 50)), Some((200, 260, 10, 0))]);
+}
+
+#[test]
+fn a_changed_start_is_a_reset_and_counts_in_full() {
+    let mut streams = streams();
+    let points = [point(1, 200, 500, 5), point(230, 260, 700, 9), point(230, 320, 710, 9)];
+    let added = feed(&mut streams, &points);
+    assert_eq!(added, [None, Some((230, 260, 700, 9)), Some((260, 320, 10, 0))]);
+    assert_eq!(streams.stats().resets, 1);
+}
+
+#[test]
+fn an_unknown_start_sets_a_baseline_only() {
+    let unset = [point(0, 200, 500, 5), point(0, 260, 510, 6)];
+    assert_eq!(feed(&mut streams(), &unset), [None, Some((200, 260, 10, 1))]);
+    let zero_duration = [point(200, 200, 500, 5), point(200, 260, 510, 6)];
+    assert_eq!(feed(&mut streams(), &zero_duration), [None, Some((200, 260, 10, 1))]);
+    let again = [point(150, 200, 5, 0), point(260, 260, 3, 0), point(260, 320, 10, 0)];
+    let added = feed(&mut streams(), &again);
+    assert_eq!(added, [Some((150, 200, 5, 0)), None, Some((260, 320, 7, 0))]);
+}
+
+#[test]
+fn a_dropped_value_under_the_same_start_is_a_counted_reset() {
+    let mut streams = streams();
+    let added = feed(&mut streams, &[point(0, 200, 500, 5), point(0, 260, 40, 1)]);
+    assert_eq!(added, [None, Some((200, 260, 40, 1))]);
+    assert_eq!(streams.stats().value_drops, 1);
+}
+
+#[test]
+fn repeats_and_older_points_are_dropped() {
+    let mut streams = streams();
+    let points = [
+        point(150, 200, 10, 0),
+        point(150, 260, 30, 0),
+        point(150, 260, 30, 0),
+        point(150, 230, 20, 0),
+        point(150, 320, 35, 0),
+    ];
+    let added = feed(&mut streams, &points);
+    assert_eq!(
+        added,
+        [Some((150, 200, 10, 0)), Some((200, 260, 20, 0)), None, None, Some((260, 320, 5, 0))]
+    );
+    assert_eq!(streams.stats().repeats, 2);
+}
+
+#[test]
+fn two_writers_of_one_stream_are_not_counted_against_each_other() {
+    let mut streams = streams();
+    let points = [
+        point(150, 200, 1000, 0),
+        point(190, 210, 5, 0),
+        point(150, 260, 1010, 0),
+        point(190, 270, 6, 0),
+        point(150, 320, 1020, 0),
+    ];
+    let total: u64 = feed(&mut streams, &points).iter().flatten().map(|added| added.2).sum();
+    assert_eq!(total, 1000 + 5 + 1);
+    assert_eq!(streams.stats().overlaps, 2);
+}
+
+#[test]
+fn the_older_writer_is_followed_again_once_the_newer_one_is_stale() {
+    let points = [
+        point(150, 200, 1000, 0),
+        point(190, 210, 5, 0),
+        point(150, 600, 1100, 0),
+        point(150, 660, 1107, 0),
+    ];
+    let added = feed(&mut streams(), &points);
+    assert_eq!(added[2..], [None, Some((600, 660, 7, 0))]);
+}
+
+#[test]
+fn an_ended_stream_that_returns_is_not_counted_twice() {
+    let ended = StreamPoint { ended: true, ..point(150, 260, 0, 0) };
+    let points = [point(150, 200, 50, 5), ended, point(150, 320, 55, 5)];
+    let added = feed(&mut streams(), &points);
+    assert_eq!(added, [Some((150, 200, 50, 5)), None, Some((200, 320, 5, 0))]);
+}
+
+#[test]
+fn a_point_of_the_far_future_does_not_poison_its_stream() {
+    let mut streams = streams();
+    feed(&mut streams, &[point(150, 200, 50, 5)]);
+    assert_eq!(streams.increment(&point(150, 9_999_999, 60, 5), at(201)), None);
+    assert_eq!(streams.stats().future, 1);
+    assert_eq!(feed(&mut streams, &[point(150, 260, 60, 5)]), [Some((200, 260, 10, 0))]);
+}
+
+#[test]
+fn kinds_map_onto_total_and_bad() {
+    let counted = |kind, total, bad| {
+        let point = StreamPoint { kind, ..point(150, 200, total, bad) };
+        let Count { total, bad_signed, bad_observed, .. } =
+            streams().increment(&point, at(200)).unwrap().count;
+        (total, bad_signed, bad_observed)
+    };
+    assert_eq!(counted(PointKind::TotalAndBad, 10, 3), (10, 3, 3));
+    assert_eq!(counted(PointKind::Total, 10, 0), (10, 10, 0));
+    assert_eq!(counted(PointKind::Good, 7, 0), (0, -7, 0));
+    assert_eq!(counted(PointKind::Bad, 3, 0), (0, 3, 3));
+    assert_eq!(counted(PointKind::TotalBesideBad, 10, 0), (10, 0, 0));
+}
+
+#[test]
+fn a_full_table_refuses_new_streams_until_old_ones_are_stale() {
+    let options = StreamOptions { streams_max: 8, ..Default::default() };
+    let mut streams = Streams::new(options, [1, 2, 3, 4]);
+    let of = |stream: u128, time: u64| StreamPoint { stream, ..point(150, time, 5, 0) };
+    for stream in 0..8 {
+        assert!(streams.increment(&of(stream, 200 + stream as u64), at(210)).is_some());
+    }
+    assert!(streams.increment(&of(99, 220), at(220)).is_none());
+    assert_eq!((streams.stats().refused, streams.len()), (1, 8));
+    assert!(streams.increment(&of(99, 600), at(600)).is_some());
+    assert_eq!(streams.len(), 8);
+}
+
+#[test]
+fn long_stale_streams_are_forgotten() {
+    let mut streams = streams();
+    feed(&mut streams, &[point(150, 200, 50, 5)]);
+    streams.evict(at(200 + 3600));
+    assert_eq!(streams.len(), 1);
+    streams.evict(at(200 + 25 * 3600));
+    assert!(streams.is_empty());
+}
+
+#[test]
+fn a_restart_loses_no_baseline() {
+    let mut before = streams();
+    feed(&mut before, &[point(1, 200, 500, 5)]);
+    let bytes = borsh::to_vec(&before.snapshot()).unwrap();
+    let mut after = streams();
+    after.restore(borsh::from_slice(&bytes).unwrap());
+    assert_eq!(feed(&mut after, &[point(1, 260, 510, 6)]), [Some((200, 260, 10, 1))]);
+}
+
+#[test]
+fn a_short_increment_lies_where_it_ends() {
+    let count = Count::observed(3, 1);
+    let from = Timestamp::from_unix_s(START + 4);
+    let until = Timestamp::from_unix_s(START + 5);
+    let panes = Increment { from, until, count }.spread();
+    assert_eq!(panes, [PaneCount { pane: from.pane(), count }]);
+}
+
+#[test]
+fn a_minute_is_spread_evenly_over_its_panes() {
+    let count = Count::observed(1199, 1);
+    let panes = Increment { from: at(60), until: at(120), count }.spread();
+    assert_eq!(panes.len(), 12);
+    assert!(panes.iter().all(|pane| pane.count.good().abs_diff(100) <= 1));
+    assert_eq!(panes.iter().map(|pane| pane.count.bad()).sum::<u64>(), 1);
+}
+
+proptest! {
+    #[test]
+    fn spreading_conserves_every_count(
+        from in 0..10_000_000_000_000_u64,
+        span in prop_oneof![0..30_000_000_000_u64, 0..40_000_000_000_000_u64],
+        total in any::<u32>(), bad in any::<u32>(), observed in any::<u16>(), sign in -1..=1_i64,
+    ) {
+        let count = Count {
+            total: total.into(),
+            bad_signed: i64::from(bad) * sign,
+            bad_observed: observed.into(),
+            uncertain: u64::from(bad) / 3,
+        };
+        let (from, until) = (Timestamp::from_unix_ns(from), Timestamp::from_unix_ns(from + span));
+        let panes = Increment { from, until, count }.spread();
+        let mut sum = Count::ZERO;
+        for PaneCount { pane, count: share } in &panes {
+            sum += *share;
+            prop_assert!(pane.end() > from && (pane.start() < until || span == 0));
+            if sign >= 0 && bad <= total {
+                prop_assert!(share.bad_signed as u64 <= share.total);
+            }
+        }
+        prop_assert_eq!(sum, count);
+        prop_assert!(panes.len() <= SPREAD_PANES_MAX);
+        prop_assert!(panes.windows(2).all(|pair| pair[0].pane < pair[1].pane));
+    }
+
+    #[test]
+    fn the_split_of_a_cumulative_stream_does_not_matter(
+        steps in prop::collection::vec((1..50_u64, 0..9_u64, any::<bool>()), 1..40),
+    ) {
+        let (mut every, mut some) = (streams(), streams());
+        let (mut total, mut bad, mut time) = (0, 0, 150);
+        let (mut sum_every, mut sum_some) = (Count::ZERO, Count::ZERO);
+        let last = steps.len() - 1;
+        for (at, (good, failed, sent)) in steps.into_iter().enumerate() {
+            (total, bad, time) = (total + good + failed, bad + failed, time + 10);
+            let point = point(150, time, total, bad);
+            let now = point.time;
+            every.increment(&point, now).into_iter().for_each(|added| sum_every += added.count);
+            if sent || at == last {
+                some.increment(&point, now).into_iter().for_each(|added| sum_some += added.count);
+            }
+        }
+        prop_assert_eq!(sum_every, sum_some);
+        prop_assert_eq!((sum_every.total, sum_every.bad()), (total, bad));
+    }
+}
