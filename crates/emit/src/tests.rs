@@ -1,0 +1,6 @@
+mod book;
+mod cloudevent;
+mod grpc;
+mod harness;
+mod kafka;
+mod lane;
