@@ -1,1 +1,26 @@
 //! Service graph, root-cause evidence and ranking, grouping of alerts into incidents.
+
+pub mod book;
+
+mod blame;
+mod case;
+mod correlator;
+mod diagnosis;
+mod evidence;
+mod facts;
+mod flow;
+mod hypothesis;
+mod impact;
+mod names;
+mod relate;
+mod series;
+mod shared_cause;
+mod tags;
+mod votes;
+mod words;
+
+pub use correlator::Correlator;
+pub use diagnosis::Diagnosis;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,12 @@
-//! Trace assembly, exemplars and redaction.
+//! Context for incidents: traces assembled from span records, exemplars of what burned the budget,
+//! and the redaction that everything passes before it is stored or sent.
+
+mod exemplar;
+mod index;
+mod redact;
+
+pub use exemplar::{EXEMPLARS_MAX, ExemplarQuery};
+pub use index::{
+    PENDING_SPANS_MAX, PENDING_TRACES_MAX, TRACE_AGE_MAX, TRACE_QUIET, TRACE_SPANS_MAX, TraceIndex,
+};
+pub use redact::{RedactError, Redactor};

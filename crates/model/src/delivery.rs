@@ -44,6 +44,16 @@ pub enum Outgoing {
     Event(IncidentEvent, Arc<Incident>),
 }
 
+/// A row of durable state; `None` deletes it. The bytes belong to whoever wrote them: the store
+/// does not look into them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Where.
+    pub key: Vec<u8>,
+    /// What.
+    pub value: Option<Vec<u8>>,
+}
+
 /// What an [`Outgoing`] is, in the order in which sinks send.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,

@@ -14,10 +14,11 @@ mod incident;
 mod latency;
 mod service;
 mod time;
+mod trace;
 
 pub use alert::{Alert, AlertState, Fingerprint, Labels};
 pub use count::Count;
-pub use delivery::{Action, Delivery, Outgoing, OutgoingKind};
+pub use delivery::{Action, Delivery, Outgoing, OutgoingKind, Row};
 pub use delta::{
     BadEvent, EdgeDelta, LogTemplateDelta, OperationDelta, PaneCount, PaneDelta, PointKind,
     SeriesDelta, ServiceDelta, SpanRecord, StreamPoint, TagDelta, TagPair,
@@ -34,3 +35,4 @@ pub use service::{
     AutomaticSli, AutomaticSource, Peer, PeerKind, SeriesKey, Service, SpanKind, Telemetry,
 };
 pub use time::{PANE_NS, Pane, Timestamp};
+pub use trace::TraceTree;

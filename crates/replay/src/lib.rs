@@ -129,3 +129,6 @@ impl Replay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! The answer: ranked causes with their evidence, the way from users to the cause, who is hurt.
+
+use std::sync::Arc;
+
+use model::{Alert, Cause, CauseKind, Change, Hop, Service, ServiceHop, Timestamp, TraceTree};
+
+use crate::case::Case;
+use crate::correlator::Correlator;
+use crate::evidence::{ALL_MODES, Findings, examine, noisy_or, weighed};
+use crate::facts::{EdgeCount, share};
+use crate::hypothesis::{self, Hypothesis};
+use crate::impact;
+use crate::shared_cause;
+use crate::tags::{Lift, TagClass};
+use crate::votes::{Mode, Suspect};
+use crate::words;
+
+/// How many causes are named.
+const CAUSES_MAX: usize = 5;
+/// A cause below this share of the best one's score is left out.
+const SCORE_SHARE_MIN: f64 = 0.1;
+/// A fault is of a kind when this share of the blame is.
+const KIND_SHARE: f64 = 0.5;
+/// From this silence on, a service that does not answer counts as silent.
+const SILENCE_MIN: f64 = 0.2;
+/// How many changes are told.
+const CHANGES_MAX: usize = 10;
+
+/// What the evidence says of an incident.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Diagnosis {
+    /// Ranked, best first; empty = unknown.
+    pub causes: Vec<Cause>,
+    /// The service of the first cause; none where it is not of one service.
+    pub cause_service: Option<Arc<Service>>,
+    /// From the user-facing service to the first cause.
+    pub path: Vec<Hop>,
+    /// All services that are hit, nearest to the first cause first.
+    pub services: Vec<ServiceHop>,
+    /// User-facing service and operation, the worst first; empty = no entry traffic is hurt.
+    pub entry_operations: Vec<String>,
+    /// Share of bad requests of these operations, 0..1, over the last five minutes of the fault.
+    pub bad_ratio: f64,
+    /// Bad requests of these operations since `started_at`.
+    pub bad_events: u64,
+    /// Distinct users or tenants in bad events since `started_at`; 0 = not known.
+    pub users: u64,
+    /// Event time of the first bad event that the evidence reaches back to.
+    pub started_at: Timestamp,
+    /// Changes near the start, newest first.
+    pub changes: Vec<Change>,
+    /// One line: `checkout fails for 12 % of requests: payment 2.4.0 returns errors`.
+    pub title: String,
+}
+
+/// A cause before it is put into words.
+pub(crate) struct Judged {
+    pub(crate) hypothesis: Hypothesis,
+    pub(crate) kind: CauseKind,
+    pub(crate) findings: Findings,
+    pub(crate) score: f64,
+}
+
+impl Correlator {
+    /// Which cause explains these alerts. `traces` are bad traces that were recalled for them, and
+    /// `since` is when they began at the latest; the way back to the beginning is found.
+    ///
+    /// Each bad trace says who is to blame: the service or peer of its deepest error, else where
+    /// its time went beyond what is normal. A suspect's share is the mean over the members of the
+    /// share of their bad traces that blame it. Strengths follow from shares, times how far so
+    /// many traces can be trusted (n / (n + 3)); strength times the reliability of its kind is how
+    /// far a piece of evidence convinces; all pieces are joined by noisy-or.
+    #[must_use]
+    pub fn diagnose(
+        &self,
+        alerts: &[&Alert],
+        traces: &[TraceTree],
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Diagnosis {
+        let case = Case::new(self, alerts, traces, since, now);
+        let mut hypotheses = hypothesis::all(&case);
+        let shared = shared_cause::find(&case, &hypotheses);
+        add_bare(&case, &mut hypotheses);
+        let mut judged: Vec<Judged> =
+            hypotheses.into_iter().map(|hypothesis| judge(&case, hypothesis)).collect();
+        judged.retain(|judged| judged.score > 0.0);
+        judged.sort_by(|a, b| {
+            b.score.total_cmp(&a.score).then(a.hypothesis.suspect.cmp(&b.hypothesis.suspect))
+        });
+        let shared =
+            shared.filter(|shared| judged.first().is_none_or(|j| shared.cause.score > j.score));
+        let first = if shared.is_some() { None } else { judged.first() };
+        let impact = impact::of(&case, first, shared.as_ref());
+        let title = words::title(&case, &impact, first, shared.as_ref());
+        let cause_service = first
+            .and_then(|judged| judged.hypothesis.service())
+            .and_then(|id| self.names.service_at(id).cloned());
+        let mut causes: Vec<Cause> = shared.into_iter().map(|shared| shared.cause).collect();
+        causes.extend(judged.into_iter().map(|judged| cause(&case, judged)));
+        let best = causes.first().map_or(0.0, |cause| cause.score);
+        causes.retain(|cause| cause.score >= best * SCORE_SHARE_MIN);
+        causes.truncate(CAUSES_MAX);
+        Diagnosis {
+            causes,
+            cause_service,
+            path: impact.path,
+            services: impact.services,
+            entry_operations: impact.entry_operations,
+            bad_ratio: impact.bad_ratio,
+            bad_events: impact.bad_events,
+            users: impact.users,
+            started_at: case.started_at(),
+            changes: changes(&case),
+            title,
+        }
+    }
+}
+
+/// Suspects without a trace against them: members, and services below them that fell silent.
+fn add_bare(case: &Case<'_>, hypotheses: &mut Vec<Hypothesis>) {
+    for service in case.downstream().into_keys() {
+        let suspect = Suspect::Service(service);
+        if hypotheses.iter().all(|hypothesis| hypothesis.suspect != suspect) {
+            hypotheses.push(Hypothesis::bare(suspect));
+        }
+    }
+}
+
+fn judge(case: &Case<'_>, hypothesis: Hypothesis) -> Judged {
+    let findings = examine(case, &hypothesis);
+    let kind = kind(case, &hypothesis, &findings);
+    let score = noisy_or(&findings.found);
+    Judged { hypothesis, kind, findings, score }
+}
+
+fn kind(case: &Case<'_>, hypothesis: &Hypothesis, findings: &Findings) -> CauseKind {
+    let all = hypothesis.share_of(&ALL_MODES);
+    let is_most = |modes: &[Mode]| all > 0.0 && hypothesis.share_of(modes) >= KIND_SHARE * all;
+    let class = findings.lift.map(|lift| lift.class);
+    match hypothesis.suspect {
+        _ if is_most(&[Mode::Throttled]) => CauseKind::Quota,
+        Suspect::Peer(peer) => {
+            let mut calls = EdgeCount::default();
+            for ((_, to), edge) in &case.correlator.facts.edges {
+                if *to == peer {
+                    crate::series::Tally::add(&mut calls, &edge.counts.sum(case.from, case.until));
+                }
+            }
+            let throttled = share(calls.throttled, calls.errors) >= KIND_SHARE;
+            if throttled && is_most(&[Mode::Error]) {
+                CauseKind::Quota
+            } else {
+                CauseKind::Dependency
+            }
+        }
+        Suspect::Service(_) if is_most(&[Mode::Unanswered]) => CauseKind::Silence,
+        Suspect::Service(_) if is_most(&[Mode::Gap]) => CauseKind::Network,
+        Suspect::Service(_) => match class {
+            Some(TagClass::Version | TagClass::ColdStart) => CauseKind::Code,
+            Some(TagClass::Flag) => CauseKind::Config,
+            _ if is_most(&[Mode::Error]) => CauseKind::Code,
+            _ if all == 0.0 && findings.silence >= SILENCE_MIN => CauseKind::Silence,
+            _ => CauseKind::Unknown,
+        },
+    }
+}
+
+fn cause(case: &Case<'_>, judged: Judged) -> Cause {
+    let summary = words::summary(case, &judged);
+    let Judged { hypothesis, kind, findings, score } = judged;
+    let word = |id| case.word(id).to_owned();
+    let (mut tag_key, mut tag_value) = (String::new(), String::new());
+    let mut instance = String::new();
+    if let Some(Lift { key, value, class, .. }) = findings.lift {
+        (tag_key, tag_value) = (word(key), word(value));
+        if class == TagClass::Instance {
+            instance.clone_from(&tag_value);
+        }
+    }
+    if let Suspect::Peer(peer) = hypothesis.suspect {
+        let address = case.correlator.names.peer_at(peer).map(|peer| peer.address.clone());
+        (tag_key, tag_value) = ("server.address".to_owned(), address.unwrap_or_default());
+    }
+    Cause {
+        kind,
+        service: hypothesis.service().map_or(String::new(), |id| case.label(id)),
+        instance,
+        operation: hypothesis.main(&ALL_MODES).map_or(String::new(), |(_, op)| word(op)),
+        tag_key,
+        tag_value,
+        score,
+        summary,
+        evidence: weighed(findings.found),
+    }
+}
+
+fn changes(case: &Case<'_>) -> Vec<Change> {
+    let near = case.correlator.changes.iter().filter(|c| shared_cause::is_near(case, c.at));
+    let mut near: Vec<Change> = near.cloned().collect();
+    near.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.id.cmp(&b.id)));
+    near.truncate(CHANGES_MAX);
+    near
+}

@@ -1,0 +1,318 @@
+//! Counters and times in buckets of ten seconds, and what is normal for them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use model::Timestamp;
+
+/// Width of a bucket.
+pub(crate) const BUCKET_S: u64 = 10;
+/// How many buckets a ring reaches back: 20 minutes.
+pub(crate) const BUCKETS_MAX: usize = 120;
+/// How many buckets one entry of the history sums up: 5 minutes.
+const HISTORY_STEP: u32 = 30;
+/// How many entries the history holds: an hour.
+const HISTORY_MAX: usize = 12;
+/// Fewer buckets than this tell nothing of what is normal.
+const NORM_BUCKETS_MIN: usize = 2;
+/// With fewer buckets than this the history, where there is one, tells better.
+const NORM_BUCKETS_GOOD: usize = 6;
+/// A spread below this share of the median is taken for it: a young series looks too steady.
+const SPREAD_FLOOR: f64 = 0.05;
+
+/// The index of a bucket: whole multiples of [`BUCKET_S`] since the Unix epoch.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize,
+)]
+pub(crate) struct Bucket(pub(crate) u32);
+
+/// What can be added up, and what a bucket holds of it: half as wide, since there are many.
+pub(crate) trait Tally: Clone + Default {
+    type Packed: Clone + Default + std::fmt::Debug;
+
+    fn add(&mut self, other: &Self);
+    /// Saturates.
+    fn pack(&self) -> Self::Packed;
+    fn unpack(packed: &Self::Packed) -> Self;
+}
+
+/// The last [`BUCKETS_MAX`] buckets.
+#[derive(Clone, Debug)]
+pub(crate) struct Ring<T: Tally> {
+    first: Bucket,
+    slots: VecDeque<T::Packed>,
+}
+
+/// Number and sum of some durations.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Times {
+    pub(crate) count: u32,
+    pub(crate) sum_ms: f64,
+}
+
+/// What is normal: median and interquartile range over the means of buckets, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Norm {
+    pub(crate) median_ms: f64,
+    pub(crate) spread_ms: f64,
+}
+
+/// Durations over time with their norm.
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub(crate) struct TimeSeries {
+    #[borsh(skip)]
+    ring: Ring<Times>,
+    history: VecDeque<Norm>,
+    history_until: Bucket,
+    #[borsh(skip)]
+    cached: Option<(Bucket, Option<Norm>)>,
+}
+
+impl Bucket {
+    pub(crate) fn of(at: Timestamp) -> Self {
+        Self((at.unix_s() / BUCKET_S) as u32)
+    }
+
+    pub(crate) fn start(self) -> Timestamp {
+        Timestamp::from_unix_s(u64::from(self.0) * BUCKET_S)
+    }
+
+    pub(crate) fn less(self, buckets: u32) -> Self {
+        Self(self.0.saturating_sub(buckets))
+    }
+
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// A count as a bucket holds it.
+pub(crate) fn narrow(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Whole buckets in a span of time, at least one.
+pub(crate) fn buckets_in(span: Duration) -> u32 {
+    u32::try_from(span.as_secs() / BUCKET_S).unwrap_or(u32::MAX).max(1)
+}
+
+impl<T: Tally> Default for Ring<T> {
+    fn default() -> Self {
+        Self { first: Bucket::default(), slots: VecDeque::new() }
+    }
+}
+
+impl<T: Tally> Ring<T> {
+    /// Adds to a bucket; what is too old is dropped.
+    pub(crate) fn add(&mut self, bucket: Bucket, more: &T) {
+        if let Some(slot) = self.slot(bucket) {
+            let mut sum = T::unpack(slot);
+            sum.add(more);
+            *slot = sum.pack();
+        }
+    }
+
+    fn slot(&mut self, bucket: Bucket) -> Option<&mut T::Packed> {
+        let end = self.end();
+        if self.slots.is_empty() || bucket.0 >= end.0.saturating_add(BUCKETS_MAX as u32) {
+            self.slots.clear();
+            self.first = bucket;
+        }
+        while bucket >= self.end() {
+            if self.slots.len() == BUCKETS_MAX {
+                let _ = self.slots.pop_front();
+                self.first = self.first.next();
+            }
+            self.slots.push_back(T::Packed::default());
+        }
+        while bucket < self.first && self.slots.len() < BUCKETS_MAX {
+            self.slots.push_front(T::Packed::default());
+            self.first = self.first.less(1);
+        }
+        self.slots.get_mut(bucket.0.checked_sub(self.first.0)? as usize)
+    }
+
+    /// The sum over `from..until`.
+    pub(crate) fn sum(&self, from: Bucket, until: Bucket) -> T {
+        let mut sum = T::default();
+        for (_, slot) in self.range(from, until) {
+            sum.add(&slot);
+        }
+        sum
+    }
+
+    /// The buckets in `from..until`, in order.
+    pub(crate) fn range(&self, from: Bucket, until: Bucket) -> impl Iterator<Item = (Bucket, T)> {
+        let skip = from.0.saturating_sub(self.first.0) as usize;
+        let slots = self.slots.iter().enumerate().skip(skip);
+        let bucketed =
+            slots.map(|(place, slot)| (Bucket(self.first.0 + place as u32), T::unpack(slot)));
+        bucketed.take_while(move |(bucket, _)| *bucket < until)
+    }
+
+    /// The bucket after the last one that was touched.
+    pub(crate) fn end(&self) -> Bucket {
+        Bucket(self.first.0.saturating_add(self.slots.len() as u32))
+    }
+}
+
+impl Tally for Times {
+    type Packed = (u32, f32);
+
+    fn pack(&self) -> Self::Packed {
+        (self.count, self.sum_ms as f32)
+    }
+
+    fn unpack((count, sum_ms): &Self::Packed) -> Self {
+        Self { count: *count, sum_ms: f64::from(*sum_ms) }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.sum_ms += other.sum_ms;
+    }
+}
+
+impl Times {
+    pub(crate) fn mean_ms(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum_ms / f64::from(self.count))
+    }
+}
+
+impl Norm {
+    /// Median and interquartile range of some values; `None` of too few.
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
+        if values.len() < NORM_BUCKETS_MIN {
+            return None;
+        }
+        values.sort_by(f64::total_cmp);
+        let quantile = |q: f64| {
+            let place = q * (values.len() - 1) as f64;
+            let low = values.get(place.floor() as usize).copied().unwrap_or_default();
+            let high = values.get(place.ceil() as usize).copied().unwrap_or(low);
+            low + (high - low) * place.fract()
+        };
+        let median_ms = quantile(0.5);
+        let spread_ms = (quantile(0.75) - quantile(0.25)).max(median_ms * SPREAD_FLOOR);
+        Some(Self { median_ms, spread_ms })
+    }
+}
+
+impl TimeSeries {
+    pub(crate) fn add(&mut self, bucket: Bucket, duration_ms: f64) {
+        self.ring.add(bucket, &Times { count: 1, sum_ms: duration_ms });
+    }
+
+    pub(crate) fn merge(&mut self, bucket: Bucket, times: Times) {
+        self.ring.add(bucket, &times);
+    }
+
+    pub(crate) fn sum(&self, from: Bucket, until: Bucket) -> Times {
+        self.ring.sum(from, until)
+    }
+
+    /// The bucket after the last one that it tells of.
+    pub(crate) fn end(&self) -> Bucket {
+        self.ring.end().max(self.history_until)
+    }
+
+    /// What was normal before a bucket.
+    pub(crate) fn norm(&self, before: Bucket) -> Option<Norm> {
+        let means = self.ring.range(Bucket::default(), before).filter_map(|(_, t)| t.mean_ms());
+        let means: Vec<f64> = means.collect();
+        if means.len() < NORM_BUCKETS_GOOD
+            && let Some(norm) = self.long_norm()
+        {
+            return Some(norm);
+        }
+        Norm::of(means)
+    }
+
+    /// As [`TimeSeries::norm`], from the last [`TimeSeries::refresh`] if that was for the same.
+    pub(crate) fn cached_norm(&self, before: Bucket) -> Option<Norm> {
+        match self.cached {
+            Some((at, norm)) if at == before => norm,
+            _ => self.norm(before),
+        }
+    }
+
+    /// Computes the norm once for the many who will ask.
+    pub(crate) fn refresh(&mut self, before: Bucket) {
+        if self.cached.is_none_or(|(at, _)| at != before) {
+            self.cached = Some((before, self.norm(before)));
+        }
+    }
+
+    /// Moves what is past into the history; not while an incident is open.
+    pub(crate) fn advance(&mut self, now: Bucket) {
+        if now.0 >= self.history_until.0.saturating_add(HISTORY_STEP) {
+            self.remember(self.history_until.max(now.less(HISTORY_STEP)), now);
+        }
+    }
+
+    /// Puts what was normal before `until` into the history at once.
+    pub(crate) fn remember(&mut self, from: Bucket, until: Bucket) {
+        let means = self.ring.range(from, until).filter_map(|(_, t)| t.mean_ms()).collect();
+        self.history_until = until;
+        if let Some(norm) = Norm::of(means) {
+            if self.history.len() >= HISTORY_MAX {
+                let _ = self.history.pop_front();
+            }
+            self.history.push_back(norm);
+        }
+    }
+
+    fn long_norm(&self) -> Option<Norm> {
+        let median = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied()
+        };
+        Some(Norm {
+            median_ms: median(self.history.iter().map(|norm| norm.median_ms).collect())?,
+            spread_ms: median(self.history.iter().map(|norm| norm.spread_ms).collect())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_keeps_the_last_buckets_and_takes_late_ones() {
+        let mut ring: Ring<Times> = Ring::default();
+        let one = Times { count: 1, sum_ms: 2.0 };
+        for bucket in [1000, 1001, 998, 1119] {
+            ring.add(Bucket(bucket), &one);
+        }
+        assert_eq!(ring.sum(Bucket(0), Bucket(2000)).count, 3, "998 left when 1119 came");
+        ring.add(Bucket(998), &one);
+        assert_eq!(ring.sum(Bucket(0), Bucket(2000)).count, 3, "too old to be taken");
+        assert_eq!(ring.sum(Bucket(1001), Bucket(1119)).count, 1);
+        ring.add(Bucket(9000), &one);
+        assert_eq!(ring.sum(Bucket(0), Bucket(9001)).count, 1);
+    }
+
+    #[test]
+    fn a_norm_does_not_follow_a_few_bad_buckets() {
+        let mut series = TimeSeries::default();
+        for bucket in 100..120 {
+            series.add(Bucket(bucket), if bucket % 7 == 0 { 900.0 } else { 10.0 });
+        }
+        assert_eq!(series.norm(Bucket(120)).map(|norm| norm.median_ms), Some(10.0));
+        assert_eq!(series.norm(Bucket(100)), None);
+    }
+
+    #[test]
+    fn the_history_tells_what_was_normal_when_the_ring_holds_the_fault_alone() {
+        let mut series = TimeSeries::default();
+        for bucket in 0..200 {
+            series.add(Bucket(bucket), if bucket < 60 { 10.0 } else { 500.0 });
+            if bucket < 60 {
+                series.advance(Bucket(bucket));
+            }
+        }
+        assert_eq!(series.norm(Bucket(60)).map(|norm| norm.median_ms), Some(10.0));
+    }
+}

@@ -1,0 +1,4 @@
+mod causes;
+mod grouping;
+mod robust;
+mod world;

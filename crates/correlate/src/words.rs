@@ -1,0 +1,107 @@
+//! Titles and summaries: one sentence that a person can read at night.
+
+use model::CauseKind;
+
+use crate::case::Case;
+use crate::diagnosis::Judged;
+use crate::evidence::{ALL_MODES, percent};
+use crate::facts::share;
+use crate::impact::Impact;
+use crate::shared_cause::SharedCause;
+use crate::tags::TagClass;
+use crate::votes::{Mode, Suspect};
+
+/// `checkout fails for 12 % of requests: payment 2.4.0 returns errors`.
+pub(crate) fn title(
+    case: &Case<'_>,
+    impact: &Impact,
+    first: Option<&Judged>,
+    shared: Option<&SharedCause>,
+) -> String {
+    let what = if impact.fails { "fails" } else { "is slow" };
+    let head = if impact.subject.is_empty() {
+        "Alerts".to_owned()
+    } else if impact.bad_ratio > 0.0 {
+        format!("{} {what} for {} of requests", impact.subject, percent(impact.bad_ratio))
+    } else {
+        format!("{} is in trouble", impact.subject)
+    };
+    let why = match (shared, first) {
+        (Some(shared), _) => {
+            let cause = &shared.cause;
+            format!("{} services fail in {}", shared.services.len(), cause.tag_value)
+        }
+        (None, Some(judged)) => clause(case, judged),
+        (None, None) => "cause unknown".to_owned(),
+    };
+    format!("{head}: {why}")
+}
+
+/// What the cause does, without who is hurt.
+pub(crate) fn clause(case: &Case<'_>, judged: &Judged) -> String {
+    let hypothesis = &judged.hypothesis;
+    let service = hypothesis.service().map_or(String::new(), |id| case.label(id));
+    if let Suspect::Peer(_) = hypothesis.suspect {
+        let peer = case.suspect_label(hypothesis.suspect);
+        return match judged.kind {
+            CauseKind::Quota => format!("{peer} throttles {service}"),
+            _ if is_slow(judged) => format!("{peer} is slow for {service}"),
+            _ => format!("{peer} fails for {service}"),
+        };
+    }
+    let who = who(case, judged, service);
+    match judged.kind {
+        CauseKind::Quota => format!("{who} throttles its callers"),
+        CauseKind::Silence => format!("{who} does not answer"),
+        CauseKind::Network => format!("calls of {who} are late or lost on their way"),
+        _ if hypothesis.ballots.is_empty() => format!("{who} may be at fault"),
+        _ if is_slow(judged) => format!("{who} is slow by itself"),
+        _ => format!("{who} returns errors"),
+    }
+}
+
+/// One sentence for a cause.
+pub(crate) fn summary(case: &Case<'_>, judged: &Judged) -> String {
+    let hypothesis = &judged.hypothesis;
+    let mut sentence = clause(case, judged);
+    if let Some((_, operation)) = hypothesis.main(&ALL_MODES) {
+        let word = case.word(operation);
+        if !word.is_empty() {
+            sentence.push_str(&format!(" ({word})"));
+        }
+    }
+    if hypothesis.share > 0.0 {
+        sentence.push_str(&format!(
+            "; this explains {} of the bad requests",
+            percent(hypothesis.share)
+        ));
+    }
+    if let Some(id) = hypothesis.service() {
+        let served = case.correlator.facts.served(id, case.from, case.until);
+        if served.bad() > 0 {
+            let bad = percent(share(served.bad(), served.total));
+            sentence.push_str(&format!("; {bad} of what {} serves is bad", case.label(id)));
+        }
+    }
+    sentence.push('.');
+    sentence
+}
+
+/// The service as deep as its tag tells: with its version, pod or place.
+fn who(case: &Case<'_>, judged: &Judged, service: String) -> String {
+    let Some(lift) = judged.findings.lift else { return service };
+    let value = case.word(lift.value);
+    match lift.class {
+        TagClass::Version => format!("{service} {value}"),
+        TagClass::ColdStart => format!("a cold instance of {service}"),
+        TagClass::Flag => format!("{service} with {} {value}", case.word(lift.key)),
+        TagClass::Instance => format!("{service} ({value})"),
+        TagClass::Region | TagClass::Zone | TagClass::Node => format!("{service} in {value}"),
+        TagClass::Tenant | TagClass::Symptom => service,
+    }
+}
+
+fn is_slow(judged: &Judged) -> bool {
+    let hypothesis = &judged.hypothesis;
+    hypothesis.share_of(&[Mode::Slow]) * 2.0 > hypothesis.share_of(&ALL_MODES)
+}

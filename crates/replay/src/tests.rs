@@ -1,0 +1,183 @@
+//! The shop's faults in virtual time: one page each, soon, with the right cause.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::AutomaticOptions;
+use enrich::Redactor;
+use model::{Action, Cause, EventType, Status, Urgency};
+use observe::{AutomaticSettings, Limits, SliPlan};
+use shop::{Export, Fault, Shop, ShopOptions, Truth};
+use slo::judge::{DEFAULT_RULES, Fraction, Objective};
+
+use super::*;
+
+const HEALTHY: Duration = Duration::from_secs(30);
+const START_S: u64 = 1_795_400_000;
+
+fn observer_options() -> ObserverOptions {
+    ObserverOptions {
+        worker: 0,
+        seed: 7,
+        limits: Limits::default(),
+        automatic: Some(AutomaticSettings::default()),
+        redactor: Arc::new(Redactor::new(&[], &[]).expect("no patterns")),
+        slis: Arc::new(SliPlan::default()),
+    }
+}
+
+fn objective(target: &str) -> Objective {
+    Fraction::parse(target).and_then(Objective::from_target).expect("a target")
+}
+
+fn engine_options() -> EngineOptions {
+    EngineOptions {
+        tenant: "default".into(),
+        epoch: 1,
+        seed: 7,
+        slos: Vec::new(),
+        automatic: Some(AutomaticOptions {
+            availability: objective("0.999"),
+            latency: objective("0.99"),
+            latency_threshold: Duration::from_millis(500),
+            window: Duration::from_secs(30 * 86_400),
+        }),
+        rules: DEFAULT_RULES.to_vec(),
+        bad_events_min: 10,
+        series_max: 10_000,
+        trace_url: None,
+    }
+}
+
+/// A run of the shop with everything that happened.
+fn run(fault: Option<Fault>, seed: u64, seconds: u64) -> (Replay, Vec<(Timestamp, Happened)>) {
+    let start = Timestamp::from_unix_s(START_S);
+    let mut replay = Replay::new(&observer_options(), engine_options(), start);
+    let options = ShopOptions {
+        seed,
+        fault,
+        fault_start_after: HEALTHY,
+        ..ShopOptions::default()
+    };
+    let mut shop = Shop::new(&options, start.unix_ns());
+    let mut happened = Vec::new();
+    for tick in 1..=seconds * 5 {
+        let until = start.after(TICK * u32::try_from(tick).expect("short runs"));
+        for export in shop.advance(until.unix_ns()) {
+            let signal = match &export {
+                Export::Traces(_) => Signal::Traces,
+                Export::Metrics(_) => Signal::Metrics,
+                Export::Logs(_) => Signal::Logs,
+            };
+            let summary = replay.offer(signal, &export.encode()).expect("well-formed");
+            assert_eq!(summary.rejected.total(), 0, "{}", summary.rejected.as_message());
+        }
+        replay.advance(until);
+        let now = replay.now();
+        happened.extend(replay.take_happened().into_iter().map(|h| (now, h)));
+    }
+    (replay, happened)
+}
+
+fn pages(happened: &[(Timestamp, Happened)]) -> Vec<(Timestamp, Arc<Incident>)> {
+    let page = |(at, h): &(Timestamp, Happened)| match h {
+        Happened::Sent(out) => match &**out {
+            Outgoing::Delivery(d) if d.urgency == Urgency::Page && d.action == Action::Trigger => {
+                Some((*at, Arc::clone(&d.incident)))
+            }
+            _ => None,
+        },
+        Happened::Revised(_) => None,
+    };
+    happened.iter().filter_map(page).collect()
+}
+
+fn short(service: &str) -> &str {
+    let name = service.split('@').next().unwrap_or(service);
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn names(cause: &Cause, truth: &Truth) -> bool {
+    if truth.service == shop::ANY_SERVICE {
+        let tag = truth.tag.as_ref().expect("a tag");
+        return (cause.tag_key.as_str(), &cause.tag_value) == (tag.0, &tag.1);
+    }
+    let words = [&cause.service, &cause.instance, &cause.operation, &cause.summary];
+    let peer = truth.peer.is_none_or(|peer| words.iter().any(|text| text.contains(peer)));
+    truth.is_service(short(&cause.service)) && peer
+}
+
+#[test]
+fn a_healthy_hour_pages_nobody() {
+    let (replay, happened) = run(None, 3, 1200);
+    assert_eq!(pages(&happened), []);
+    assert_eq!(replay.incidents().count(), 0);
+    assert!(replay.view().slos.len() >= 20, "each serving service has two SLOs");
+}
+
+#[test]
+fn every_fault_pages_once_within_a_minute_with_the_right_cause() {
+    let mut wrong = BTreeMap::new();
+    for fault in Fault::ALL {
+        let (_, happened) = run(Some(fault), 1, 100);
+        let pages = pages(&happened);
+        let (at, incident) = match pages.as_slice() {
+            [one] => one,
+            others => {
+                let told: Vec<_> = others.iter().map(|(at, i)| (at.to_string(), &i.title)).collect();
+                let _ = wrong.insert(fault.to_string(), format!("{} pages {told:?}", others.len()));
+                continue;
+            }
+        };
+        let after = at.since(Timestamp::from_unix_s(START_S).after(HEALTHY));
+        let first = incident.causes.first().cloned().unwrap_or_default();
+        println!("{fault}: {after:?} {} | {} {:.2}", incident.title, first.service, first.score);
+        if after > Duration::from_secs(60) || !names(&first, &fault.expected()) {
+            let causes: Vec<_> = incident.causes.iter().map(|c| (&c.service, &c.tag_value, &c.summary, c.score)).collect();
+            let _ = wrong.insert(fault.to_string(), format!("{after:?}: {causes:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_fault_that_ends_resolves_its_incident() {
+    let start = Timestamp::from_unix_s(START_S);
+    let mut replay = Replay::new(&observer_options(), engine_options(), start);
+    let options = ShopOptions {
+        fault: Some(Fault::Partner429),
+        fault_start_after: HEALTHY,
+        fault_duration: Some(Duration::from_secs(40)),
+        ..ShopOptions::default()
+    };
+    let mut shop = Shop::new(&options, start.unix_ns());
+    let mut kinds = Vec::new();
+    for tick in 1..=800 * 5u32 {
+        let until = start.after(TICK * tick);
+        for export in shop.advance(until.unix_ns()) {
+            let signal = match &export {
+                Export::Traces(_) => Signal::Traces,
+                Export::Metrics(_) => Signal::Metrics,
+                Export::Logs(_) => Signal::Logs,
+            };
+            let _ = replay.offer(signal, &export.encode()).expect("well-formed");
+        }
+        replay.advance(until);
+        for happened in replay.take_happened() {
+            if let Happened::Revised(revision) = happened {
+                kinds.push(revision.event.kind);
+            }
+        }
+    }
+    assert_eq!(kinds.first(), Some(&EventType::Opened));
+    assert_eq!(kinds.last(), Some(&EventType::Resolved), "{kinds:?}");
+    assert!(replay.incidents().all(|incident| incident.status == Status::Resolved));
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() {
+    let (_, first) = run(Some(Fault::BadRollout), 5, 70);
+    let (_, second) = run(Some(Fault::BadRollout), 5, 70);
+    assert!(!first.is_empty());
+    assert_eq!(first, second);
+}

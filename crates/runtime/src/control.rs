@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use api::{Control, Health};
+use auth::Tenant;
+use engine::{Command, Refusal, Reply, View};
+use journal::Journal;
+use model::{Incident, IncidentId};
+use telemetry::Recorder;
+use tokio::sync::{oneshot, watch};
+
+use crate::hub::Views;
+use crate::tick::ToHub;
+
+/// The daemon as the API sees it.
+pub(crate) struct Controls {
+    pub(crate) to_hub: SyncSender<ToHub>,
+    pub(crate) views: Arc<Views>,
+    pub(crate) journal: Journal,
+    pub(crate) recorder: Option<Recorder>,
+    pub(crate) trouble: watch::Receiver<Option<String>>,
+    pub(crate) sink_trouble: watch::Receiver<Vec<String>>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Control for Controls {
+    fn command(
+        &self,
+        tenant: &Tenant,
+        command: Command,
+    ) -> Pin<Box<dyn Future<Output = Reply> + Send>> {
+        let (reply, answer) = oneshot::channel();
+        let message = ToHub::Command { tenant: Arc::clone(tenant), command, reply };
+        let sent = self.to_hub.try_send(message).is_ok();
+        Box::pin(async move {
+            let busy = || Refusal::Impossible("the daemon is busy or drains; try again".to_owned());
+            if sent { answer.await.unwrap_or_else(|_| Err(busy())) } else { Err(busy()) }
+        })
+    }
+
+    fn views(&self) -> Arc<BTreeMap<Tenant, Arc<View>>> {
+        self.views.load_full()
+    }
+
+    fn revision(&self, tenant: &Tenant, id: IncidentId, revision: u64) -> Option<Incident> {
+        let incident = match self.journal.revision(id, revision) {
+            Ok(incident) => incident?,
+            Err(error) => {
+                tracing::error!(%error, %id, revision, "cannot read a revision");
+                return None;
+            }
+        };
+        (incident.tenant == *tenant).then_some(incident)
+    }
+
+    fn own_metrics(&self) -> String {
+        self.recorder.as_ref().map(Recorder::render).unwrap_or_default()
+    }
+
+    fn health(&self) -> Health {
+        let journal = self.trouble.borrow().clone();
+        let draining = self.stop.borrow().then(|| "the daemon drains".to_owned());
+        let ready = journal.is_none() && draining.is_none();
+        let sinks = self.sink_trouble.borrow().clone();
+        Health { ready, problems: journal.into_iter().chain(draining).chain(sinks).collect() }
+    }
+}

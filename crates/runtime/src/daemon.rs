@@ -1,0 +1,416 @@
+//! The whole daemon: started, reloaded, drained.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use api::{ApiState, Feed};
+use arc_swap::ArcSwap;
+use auth::{Credentials, Tenant};
+use emit::{Emitter, ReceiptMessage};
+use engine::{Engine, EngineOptions, RestoreReport};
+use journal::{Journal, Restored};
+use observe::ObserverOptions;
+use receive::Gate;
+use telemetry::{Counter, Gauge};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::{now, random_seed};
+use crate::commit::{Committer, ToJournal};
+use crate::control::Controls;
+use crate::hub::{Hub, Views, tenant_of};
+use crate::memory::resident_bytes;
+use crate::options::{DaemonOptions, Definitions};
+use crate::tick::{HUB_QUEUE, JOURNAL_QUEUE, ToHub};
+use crate::worker::{Worker, WorkerOptions};
+
+/// How long sinks may take to confirm what is on its way, once the daemon drains.
+const EMIT_DEADLINE: Duration = Duration::from_secs(5);
+/// How often gauges of the daemon itself are set.
+const GAUGES_EVERY: Duration = Duration::from_secs(2);
+/// A sink that has answered nothing for this long, with something waiting, is told by `/readyz`.
+const SINK_SILENT_AFTER: Duration = Duration::from_secs(30);
+/// Receipts on their way to the journal; beyond that senders wait.
+const RECEIPT_QUEUE: usize = 4096;
+
+/// The daemon could not start.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] journal::JournalError),
+    /// A sink cannot work as configured.
+    #[error(transparent)]
+    Emit(#[from] emit::EmitError),
+    /// A socket or a thread cannot be had.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The API's address cannot be bound.
+    #[error("cannot listen on {address} for the API: {source}")]
+    Api {
+        /// `api.listen`.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Where the daemon listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// OTLP over gRPC.
+    pub grpc: SocketAddr,
+    /// OTLP over HTTP.
+    pub http: SocketAddr,
+    /// API, metrics, incident service.
+    pub api: SocketAddr,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    endpoints: Endpoints,
+    feed: Arc<Feed>,
+    gate: Arc<Gate>,
+    workers: Vec<Worker>,
+    to_hub: SyncSender<ToHub>,
+    to_journal: SyncSender<ToJournal>,
+    hub: std::thread::JoinHandle<()>,
+    committer: std::thread::JoinHandle<()>,
+    emitter: Arc<Emitter>,
+    stop: watch::Sender<bool>,
+    api: tokio::task::JoinHandle<std::io::Result<()>>,
+    chores: tokio::task::JoinHandle<()>,
+}
+
+impl Daemon {
+    /// Starts everything. When this returns, all sockets are bound and what the journal held is
+    /// judged again. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// If a part cannot start; what had started ends.
+    pub async fn start(options: DaemonOptions) -> Result<Self, DaemonError> {
+        let sinks = options.emit.sinks();
+        let begun = now();
+        let (journal, restored) = journal::open(&options.data_dir, fresh_epoch(), begun, sinks)?;
+        let (engines, template) = restore(&options.engine, restored);
+        let incidents = engines.values().flat_map(Engine::incidents).collect::<Vec<_>>();
+        let feed = Feed::new(fresh_epoch(), incidents);
+        let (to_hub, from_workers) = sync_channel(HUB_QUEUE);
+        let (to_journal, from_hub) = sync_channel(JOURNAL_QUEUE);
+        let (stop, stopped) = watch::channel(false);
+        let (outbox_grew, wake) = watch::channel(0);
+        let (trouble_sender, trouble) = watch::channel(None);
+        let (receipts, from_sinks) = mpsc::channel(RECEIPT_QUEUE);
+        let emitter =
+            Emitter::start(options.emit.clone(), journal.clone(), receipts, wake, jitter())?;
+        let emitter = Arc::new(emitter);
+        let committer = Committer {
+            journal: journal.clone(),
+            feed: Arc::clone(&feed),
+            outbox_grew,
+            trouble: trouble_sender,
+        };
+        let committer = named("journal").spawn(move || committer.run(&from_hub))?;
+        let _ = tokio::spawn(forward_receipts(from_sinks, to_journal.clone()));
+        let credentials = Arc::new(Credentials::new(options.credentials));
+        let gate = Gate::new(options.gate, Arc::clone(&credentials));
+        let (workers, grpc, http) = start_workers(&options.workers, &gate, &to_hub, &stopped)?;
+        let views: Arc<Views> = Arc::new(ArcSwap::from_pointee(BTreeMap::new()));
+        let hub = Hub {
+            engines,
+            template,
+            recall: workers.iter().map(|worker| worker.recall.clone()).collect(),
+            behind: workers.iter().map(|worker| Arc::clone(&worker.behind)).collect(),
+            to_journal: to_journal.clone(),
+            views: Arc::clone(&views),
+            feed: Arc::clone(&feed),
+        };
+        let hub = named("hub").spawn(move || hub.run(&from_workers))?;
+        let address = options.api;
+        let bind = TcpListener::bind(address).await;
+        let listener = bind.map_err(|source| DaemonError::Api { address, source })?;
+        let endpoints = Endpoints { grpc, http, api: listener.local_addr()? };
+        let (sink_trouble_sender, sink_trouble) = watch::channel(Vec::new());
+        let controls = Controls {
+            to_hub: to_hub.clone(),
+            views,
+            journal: journal.clone(),
+            recorder: options.recorder.clone(),
+            trouble,
+            sink_trouble,
+            stop: stopped.clone(),
+        };
+        let state = ApiState {
+            feed: Arc::clone(&feed),
+            control: Arc::new(controls),
+            credentials,
+            hosts: Vec::new(),
+        };
+        let api = tokio::spawn(api::serve(listener, state, stopped));
+        let chores = Chores {
+            recorder: options.recorder,
+            gate: Arc::clone(&gate),
+            feed: Arc::clone(&feed),
+            emitter: Arc::clone(&emitter),
+            journal,
+            memory_bytes: options.memory_bytes,
+            sink_trouble: sink_trouble_sender,
+        };
+        let chores = tokio::spawn(chores.run());
+        Ok(Self {
+            endpoints,
+            feed,
+            gate,
+            workers,
+            to_hub,
+            to_journal,
+            hub,
+            committer,
+            emitter,
+            stop,
+            api,
+            chores,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        self.endpoints
+    }
+
+    /// All committed incidents, and their changes.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// Takes new SLO definitions and rules; what was counted stays. Addresses, limits and sinks
+    /// change with a restart only.
+    pub fn redefine(&self, definitions: Definitions) {
+        for worker in &self.workers {
+            worker.shared.replace_slis(&definitions.slis);
+        }
+        let message = ToHub::Redefine(Box::new(definitions.engine));
+        if self.to_hub.send(message).is_err() {
+            tracing::error!("the hub has ended: the new definitions are lost");
+        }
+        Counter::Reloads.add(1, &[("outcome", "done".to_owned())]);
+    }
+
+    /// Refuses what is new, finishes what was accepted, writes it down, and ends. Deliveries that
+    /// sinks have not confirmed stay in the outbox and leave, with the same ids, after the next
+    /// start.
+    pub async fn drain(self) {
+        Gauge::Draining.set(1.0, &[]);
+        self.gate.drain();
+        let _ = self.stop.send(true);
+        let workers = self.workers;
+        let to_hub = self.to_hub;
+        let hub = self.hub;
+        let stopped = tokio::task::spawn_blocking(move || {
+            for worker in workers {
+                match worker.thread.join() {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "a worker ended badly"),
+                    Err(_) => tracing::error!("a worker panicked"),
+                }
+            }
+            let _ = to_hub.send(ToHub::Drain);
+            if hub.join().is_err() {
+                tracing::error!("the hub panicked");
+            }
+        });
+        let _ = stopped.await;
+        self.chores.abort();
+        let _ = self.chores.await;
+        if let Some(emitter) = Arc::into_inner(self.emitter) {
+            let unanswered = emitter.shutdown(EMIT_DEADLINE).await;
+            tracing::info!(unanswered, "sinks are done");
+        }
+        let (to_journal, committer) = (self.to_journal, self.committer);
+        let committed = tokio::task::spawn_blocking(move || {
+            let _ = to_journal.send(ToJournal::Stop);
+            committer.join()
+        });
+        if !matches!(committed.await, Ok(Ok(()))) {
+            tracing::error!("the journal's thread panicked");
+        }
+        match self.api.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the API ended badly"),
+            Err(error) => tracing::error!(%error, "the API panicked"),
+        }
+    }
+}
+
+/// What goes on beside: gauges, and the health of sinks.
+struct Chores {
+    recorder: Option<telemetry::Recorder>,
+    gate: Arc<Gate>,
+    feed: Arc<Feed>,
+    emitter: Arc<Emitter>,
+    journal: Journal,
+    memory_bytes: u64,
+    sink_trouble: watch::Sender<Vec<String>>,
+}
+
+impl Chores {
+    async fn run(self) {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Gauge::BuildInfo.set(1.0, &[("version", version)]);
+        Gauge::MemoryLimit.set(self.memory_bytes as f64, &[]);
+        Gauge::Draining.set(0.0, &[]);
+        let mut ticks = tokio::time::interval(GAUGES_EVERY);
+        loop {
+            let _ = ticks.tick().await;
+            if let Some(recorder) = &self.recorder {
+                recorder.upkeep();
+            }
+            if let Some(bytes) = resident_bytes() {
+                Gauge::ResidentMemory.set(bytes as f64, &[]);
+            }
+            Gauge::AdmittedBytes.set(self.gate.admission().in_flight() as f64, &[]);
+            Gauge::Subscribers.set(self.feed.subscribers() as f64, &[]);
+            if let Err(error) = self.look_at_sinks() {
+                tracing::error!(%error, "cannot read the outbox");
+            }
+        }
+    }
+
+    fn look_at_sinks(&self) -> Result<(), journal::JournalError> {
+        let at = now();
+        let mut problems = Vec::new();
+        for sink in self.emitter.health()? {
+            for backlog in &sink.backlog {
+                let labels = [("sink", sink.sink.clone()), ("kind", backlog.kind.to_string())];
+                Gauge::OutboxEntries.set(backlog.waiting as f64, &labels);
+                let age = backlog.oldest_at.map_or(Duration::ZERO, |oldest| at.since(oldest));
+                Gauge::OutboxOldest.set(age.as_secs_f64(), &labels);
+                if age > SINK_SILENT_AFTER {
+                    let why = sink.last_error.as_ref().map_or("", |error| error.message.as_str());
+                    let (name, kind, waiting) = (&sink.sink, backlog.kind, backlog.waiting);
+                    problems.push(format!(
+                        "{name} has not confirmed {waiting} {kind} entries for {age:.0?}: {why}"
+                    ));
+                }
+            }
+        }
+        let (dead, _) = self.journal.dead_letter_count()?;
+        Gauge::DeadLetters.set(dead as f64, &[]);
+        let _ = self.sink_trouble.send(problems);
+        Ok(())
+    }
+}
+
+async fn forward_receipts(
+    mut from: mpsc::Receiver<ReceiptMessage>,
+    to_journal: SyncSender<ToJournal>,
+) {
+    while let Some(message) = from.recv().await {
+        let message = match message {
+            ReceiptMessage::Confirmed(receipt) => {
+                count_delivery(&receipt, "confirmed");
+                ToJournal::Confirmed(receipt)
+            }
+            ReceiptMessage::Refused(receipt, why) => {
+                count_delivery(&receipt, "refused");
+                ToJournal::Refused(receipt, why)
+            }
+        };
+        let to_journal = to_journal.clone();
+        // The journal may be slow, and this must not hold a thread of the runtime meanwhile.
+        let sent = tokio::task::spawn_blocking(move || to_journal.send(message)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+fn count_delivery(receipt: &journal::Receipt, outcome: &str) {
+    let labels = [
+        ("sink", receipt.sink.clone()),
+        ("kind", receipt.kind.to_string()),
+        ("outcome", outcome.to_owned()),
+    ];
+    Counter::Deliveries.add(1, &labels);
+}
+
+type Started = (Vec<Worker>, SocketAddr, SocketAddr);
+
+fn start_workers(
+    options: &crate::options::WorkersOptions,
+    gate: &Arc<Gate>,
+    to_hub: &SyncSender<ToHub>,
+    stop: &watch::Receiver<bool>,
+) -> std::io::Result<Started> {
+    let (mut grpc, mut http) = (options.grpc, options.http);
+    let mut workers = Vec::new();
+    for number in 0..options.count.max(1) {
+        let observer =
+            ObserverOptions { worker: number as u32, ..options.observer.clone() };
+        let (worker, bound_grpc, bound_http) = Worker::start(WorkerOptions {
+            number,
+            grpc,
+            http,
+            observer,
+            gate: Arc::clone(gate),
+            to_hub: to_hub.clone(),
+            stop: stop.clone(),
+        })?;
+        // Port 0 is chosen once; the other workers share what the first one got.
+        (grpc, http) = (bound_grpc, bound_http);
+        workers.push(worker);
+    }
+    Ok((workers, grpc, http))
+}
+
+/// Engines that go on from the journal, and the options of those to come.
+fn restore(
+    options: &EngineOptions,
+    restored: Restored,
+) -> (BTreeMap<Tenant, Engine>, EngineOptions) {
+    let template = EngineOptions { epoch: restored.epoch, ..options.clone() };
+    let at = now();
+    let mut rows: BTreeMap<Tenant, Vec<(Vec<u8>, Vec<u8>)>> = BTreeMap::new();
+    for (key, value) in restored.rows {
+        match tenant_of(&key) {
+            Some((tenant, key)) => rows.entry(tenant).or_default().push((key, value)),
+            None => tracing::error!(?key, "a row of no tenant was left out"),
+        }
+    }
+    let last = restored.last_commit_at.unwrap_or_default();
+    let engines = rows.into_iter().map(|(tenant, rows)| {
+        let options = EngineOptions { tenant: Arc::clone(&tenant), ..template.clone() };
+        let (engine, report) = Engine::restore(options, rows, last, at);
+        tell(&tenant, report);
+        (tenant, engine)
+    });
+    (engines.collect(), template)
+}
+
+fn tell(tenant: &Tenant, report: RestoreReport) {
+    let RestoreReport { rows, unreadable, series, incidents } = report;
+    tracing::info!(%tenant, rows, series, incidents, "state was restored");
+    if unreadable > 0 {
+        tracing::error!(%tenant, unreadable, "rows could not be read and were left out");
+    }
+}
+
+fn named(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.to_owned())
+}
+
+/// A number that differs from store to store and from run to run.
+fn fresh_epoch() -> u32 {
+    (random_seed() % u64::from(model::IncidentId::EPOCHS)) as u32
+}
+
+fn jitter() -> emit::Jitter {
+    // The upper 53 bits, as many as a fraction holds.
+    Arc::new(|| (random_seed() >> 11) as f64 / (1u64 << 53) as f64)
+}
