@@ -39,8 +39,7 @@ impl Engine {
         }
         let ids: Vec<_> = before.traces.iter().map(|trace| trace.trace_id).collect();
         let trees: Vec<_> = ids.iter().filter_map(|id| self.traces.get(*id)).cloned().collect();
-        let mut diagnosis =
-            self.correlator.diagnose(&firing, &trees, before.started_at, self.now);
+        let mut diagnosis = self.correlator.diagnose(&firing, &trees, before.started_at, self.now);
         let known = before.causes.first().map_or(0.0, |cause| cause.score);
         let found = diagnosis.causes.first().map_or(0.0, |cause| cause.score);
         if found < known {
@@ -93,7 +92,8 @@ impl Engine {
             url_template: self.options.trace_url.as_deref().unwrap_or_default(),
         };
         let found = self.traces.exemplars(&query);
-        let complete = |traces: &[model::ExemplarTrace]| traces.iter().filter(|t| t.complete).count();
+        let complete =
+            |traces: &[model::ExemplarTrace]| traces.iter().filter(|t| t.complete).count();
         if incident.traces.is_empty() || complete(&found) > complete(&incident.traces) {
             incident.traces = found;
         }

@@ -73,9 +73,7 @@ impl Engine {
         for id in due {
             self.look_again(id);
         }
-        let slept = |i: &&Arc<Incident>| {
-            i.status == Status::Snoozed && i.snoozed_until <= self.now
-        };
+        let slept = |i: &&Arc<Incident>| i.status == Status::Snoozed && i.snoozed_until <= self.now;
         let awake: Vec<_> = self.book.live().filter(slept).map(|incident| incident.id).collect();
         for id in awake {
             let note = Note::engine(EventType::Reopened, "the snooze is over", self.now);
@@ -238,7 +236,8 @@ impl Engine {
     /// The live incident, opened before, with the same first cause.
     fn same_cause(&self, incident: &Incident) -> Option<IncidentId> {
         let cause = incident.causes.first()?;
-        let identity = |c: &model::Cause| (c.service.clone(), c.tag_key.clone(), c.tag_value.clone());
+        let identity =
+            |c: &model::Cause| (c.service.clone(), c.tag_key.clone(), c.tag_value.clone());
         let same = |other: &&Arc<Incident>| {
             let first = other.causes.first();
             other.id != incident.id && first.is_some_and(|c| identity(c) == identity(cause))
@@ -277,7 +276,9 @@ impl Engine {
 /// bury what matters.
 fn differs_for_people(before: &Incident, after: &Incident) -> bool {
     let cause = |i: &Incident| {
-        i.causes.first().map(|c| (c.service.clone(), c.kind, c.tag_value.clone(), c.operation.clone()))
+        i.causes
+            .first()
+            .map(|c| (c.service.clone(), c.kind, c.tag_value.clone(), c.operation.clone()))
     };
     let states = |i: &Incident| -> Vec<(Fingerprint, MemberState)> {
         i.members.iter().map(|m| (m.fingerprint, m.state)).collect()

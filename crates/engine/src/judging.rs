@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alert::{Condition, Observation, Transition, TransitionKind};
-use model::{AutomaticSli, Fingerprint, Labels, SeriesKey, Severity, SloImpact, Timestamp, Urgency};
+use model::{
+    AutomaticSli, Fingerprint, Labels, SeriesKey, Severity, SloImpact, Timestamp, Urgency,
+};
 use slo::judge::{Arrival, BurnRateRule, Judgement, RowVerdict, Verdict, judge};
 
 use crate::Engine;
@@ -48,10 +50,11 @@ impl Engine {
         series.touched = false;
         let slo = Arc::clone(&series.slo);
         let judgement = judge(&mut series.windows, &presence, &slo.judging, now);
-        let arrival = if presence.is_silent(now) { Arrival::Idle } else { Arrival::Until(newest) };
+        let is_silent = presence.is_silent(now);
+        let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(newest) };
         let observations = [Urgency::Page, Urgency::Ticket].map(|urgency| {
             let rows = rows_of(&judgement, urgency);
-            let condition = condition(&rows, arrival, now);
+            let condition = condition(&rows, is_silent, arrival, now);
             // An automatic SLO wakes someone only where entry traffic is hurt (design, section 7).
             let inside = slo.automatic.is_some() && !is_entry;
             let asks = if inside { Urgency::Ticket } else { urgency };
@@ -70,7 +73,9 @@ impl Engine {
     /// Whether a series counts entry traffic. Declared SLOs need not ask.
     fn is_entry(&self, index: u32) -> bool {
         let service = self.series.get(index).and_then(|series| series.service.as_ref());
-        service.is_none_or(|service| self.correlator.is_entry(service))
+        let traced = |service| self.services.get(service).is_some_and(|state| state.has_spans);
+        // A service known by its histograms alone may well be the one that users reach.
+        service.is_none_or(|service| !traced(service) || self.correlator.is_entry(service))
     }
 
     fn follow(&mut self, Transition { fingerprint, kind }: Transition) {
@@ -97,13 +102,16 @@ fn rows_of(judgement: &Judgement, urgency: Urgency) -> Vec<&RowVerdict> {
     judgement.rows.iter().filter(|row| row.rule.urgency == urgency).collect()
 }
 
-/// Rows of one urgency are joined by OR; all of them must agree that it is over.
-fn condition(rows: &[&RowVerdict], arrival: Arrival, now: Timestamp) -> Condition {
+/// Rows of one urgency are joined by OR; all that can be judged must agree that it is over. A row
+/// whose short window is not covered yet cannot fire, so it holds nothing up, either.
+fn condition(rows: &[&RowVerdict], is_silent: bool, arrival: Arrival, now: Timestamp) -> Condition {
     if rows.iter().any(|row| row.holds == Verdict::Firing) {
-        Condition::Holds
-    } else if rows.iter().any(|row| row.holds == Verdict::Frozen && row.is_above) {
+        return Condition::Holds;
+    }
+    let mut judged = rows.iter().filter(|row| row.holds != Verdict::Frozen).peekable();
+    if is_silent || judged.peek().is_none() {
         Condition::Unknown
-    } else if rows.iter().all(|row| row.holds == Verdict::Frozen || row.resolves(arrival, now)) {
+    } else if judged.all(|row| row.resolves(arrival, now)) {
         Condition::Clear
     } else {
         Condition::Undecided

@@ -100,11 +100,15 @@ impl Engine {
             .collect();
         dirty.sort_unstable();
         for (_, index) in dirty.into_iter().take(SERIES_PER_CHECKPOINT) {
-            let Some(series) = u32::try_from(index).ok().and_then(|i| self.series.get_mut(i)) else {
+            let Some(series) = u32::try_from(index).ok().and_then(|i| self.series.get_mut(i))
+            else {
                 continue;
             };
             series.dirty_from = None;
-            rows.push(put(Table::Series.key_of(u64::from(series.ordinal)), &row_of(series, next_seq)));
+            rows.push(put(
+                Table::Series.key_of(u64::from(series.ordinal)),
+                &row_of(series, next_seq),
+            ));
         }
     }
 
@@ -176,7 +180,12 @@ impl Engine {
         (engine, report)
     }
 
-    fn restore_row(&mut self, table: Table, value: &[u8], report: &mut RestoreReport) -> Option<()> {
+    fn restore_row(
+        &mut self,
+        table: Table,
+        value: &[u8],
+        report: &mut RestoreReport,
+    ) -> Option<()> {
         match table {
             Table::Alerts => self.alerts = read::<AlertBook>(value)?,
             Table::Incident => {
@@ -269,7 +278,8 @@ impl Engine {
         for series in self.series.iter_mut() {
             series.touched = true;
             let name = series.slo.name.clone();
-            series.alerting = alerting.iter().any(|labels| labels.get("slo").is_some_and(|s| **s == *name));
+            series.alerting =
+                alerting.iter().any(|labels| labels.get("slo").is_some_and(|s| **s == *name));
         }
     }
 }

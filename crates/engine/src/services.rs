@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::{
-    AutomaticSli, AutomaticSource, PaneDelta, SeriesDelta, SeriesKey, Service, StreamPoint, Timestamp,
+    AutomaticSli, AutomaticSource, PaneDelta, SeriesDelta, SeriesKey, Service, ServiceDelta,
+    StreamPoint, Timestamp,
 };
 use slo::presence::{Presence, SILENCE_AFTER};
 
@@ -16,6 +17,8 @@ pub(crate) struct ServiceState {
     pub(crate) presence: Presence,
     /// The newest event time that was heard.
     pub(crate) newest: Timestamp,
+    /// Whether spans ever came: without any, nobody can tell who calls the service.
+    pub(crate) has_spans: bool,
     /// Since when an automatic SLI comes from histograms, availability and latency; unset while it
     /// comes from spans. It never goes back, and only what starts after the switch counts.
     histograms_since: [Timestamp; 2],
@@ -26,13 +29,15 @@ impl ServiceState {
         Self {
             presence: Presence::new(SILENCE_AFTER),
             newest: Timestamp::ZERO,
+            has_spans: false,
             histograms_since: [Timestamp::ZERO; 2],
         }
     }
 
-    fn hear(&mut self, newest: Timestamp, now: Timestamp) {
+    fn hear(&mut self, heard: &ServiceDelta, now: Timestamp) {
         self.presence.heard(now);
-        self.newest = self.newest.max(newest.min(now));
+        self.newest = self.newest.max(heard.newest.min(now));
+        self.has_spans |= heard.spans > 0;
     }
 
     /// From when on events of this source count; `None` if the other source rules.
@@ -63,12 +68,12 @@ impl Engine {
     pub(crate) fn hear(&mut self, delta: &PaneDelta) {
         let now = self.now;
         for heard in &delta.services {
-            self.anything.hear(heard.newest, now);
+            self.anything.hear(heard, now);
             match self.services.get_mut(&heard.service) {
-                Some(state) => state.hear(heard.newest, now),
+                Some(state) => state.hear(heard, now),
                 None => {
                     let mut state = ServiceState::new();
-                    state.hear(heard.newest, now);
+                    state.hear(heard, now);
                     let _ = self.services.insert(Arc::clone(&heard.service), state);
                 }
             }

@@ -1,8 +1,8 @@
 use model::Timestamp;
 use otlp::{
     ExponentialHistogramPoint, HistogramPoint, LogRecord, LogsVisitor, Malformed, Metric,
-    MetricsVisitor, NumberPoint, Resource, Scope, Scratch,
-    Signal, Span, SummaryPoint, TraceVisitor, Value,
+    MetricsVisitor, NumberPoint, Resource, Scope, Scratch, Signal, Span, SummaryPoint,
+    TraceVisitor, Value,
 };
 
 /// The newest event time in a request: the moment at which it can have been sent. `None` if it

@@ -53,12 +53,7 @@ fn engine_options() -> EngineOptions {
 fn run(fault: Option<Fault>, seed: u64, seconds: u64) -> (Replay, Vec<(Timestamp, Happened)>) {
     let start = Timestamp::from_unix_s(START_S);
     let mut replay = Replay::new(&observer_options(), engine_options(), start);
-    let options = ShopOptions {
-        seed,
-        fault,
-        fault_start_after: HEALTHY,
-        ..ShopOptions::default()
-    };
+    let options = ShopOptions { seed, fault, fault_start_after: HEALTHY, ..ShopOptions::default() };
     let mut shop = Shop::new(&options, start.unix_ns());
     let mut happened = Vec::new();
     for tick in 1..=seconds * 5 {
@@ -124,7 +119,8 @@ fn every_fault_pages_once_within_a_minute_with_the_right_cause() {
         let (at, incident) = match pages.as_slice() {
             [one] => one,
             others => {
-                let told: Vec<_> = others.iter().map(|(at, i)| (at.to_string(), &i.title)).collect();
+                let told: Vec<_> =
+                    others.iter().map(|(at, i)| (at.to_string(), &i.title)).collect();
                 let _ = wrong.insert(fault.to_string(), format!("{} pages {told:?}", others.len()));
                 continue;
             }
@@ -133,7 +129,11 @@ fn every_fault_pages_once_within_a_minute_with_the_right_cause() {
         let first = incident.causes.first().cloned().unwrap_or_default();
         println!("{fault}: {after:?} {} | {} {:.2}", incident.title, first.service, first.score);
         if after > Duration::from_secs(60) || !names(&first, &fault.expected()) {
-            let causes: Vec<_> = incident.causes.iter().map(|c| (&c.service, &c.tag_value, &c.summary, c.score)).collect();
+            let causes: Vec<_> = incident
+                .causes
+                .iter()
+                .map(|c| (&c.service, &c.tag_value, &c.summary, c.score))
+                .collect();
             let _ = wrong.insert(fault.to_string(), format!("{after:?}: {causes:?}"));
         }
     }

@@ -351,8 +351,7 @@ fn start_workers(
     let (mut grpc, mut http) = (options.grpc, options.http);
     let mut workers = Vec::new();
     for number in 0..options.count.max(1) {
-        let observer =
-            ObserverOptions { worker: number as u32, ..options.observer.clone() };
+        let observer = ObserverOptions { worker: number as u32, ..options.observer.clone() };
         let (worker, bound_grpc, bound_http) = Worker::start(WorkerOptions {
             number,
             grpc,

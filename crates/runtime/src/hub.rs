@@ -79,7 +79,10 @@ impl Hub {
             judged_at = now();
             self.all(Input::Judge);
             let durable = !turn.waiters.is_empty();
-            if draining || durable || checkpointed.elapsed().as_millis() >= u128::from(CHECKPOINT_MS) {
+            if draining
+                || durable
+                || checkpointed.elapsed().as_millis() >= u128::from(CHECKPOINT_MS)
+            {
                 checkpointed = Instant::now();
                 self.all(Input::Checkpoint);
             }
@@ -124,7 +127,8 @@ impl Hub {
         if let Some(behind) = self.behind.get(flushed.worker) {
             behind.store(false, Ordering::Release);
         }
-        Histogram::EngineTurn.record(begun.elapsed().as_secs_f64(), &[("stage", "take".to_owned())]);
+        Histogram::EngineTurn
+            .record(begun.elapsed().as_secs_f64(), &[("stage", "take".to_owned())]);
     }
 
     fn recalled(&mut self, tenant: Tenant, request: u64, spans: Vec<SpanRecord>, turn: &mut Turn) {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use auth::{Credential, Role, DEFAULT_TENANT};
+use auth::{Credential, DEFAULT_TENANT, Role};
 use config::{Ack, Config, Loaded};
 use emit::EmitConfig;
 use engine::{AutomaticOptions, EngineOptions, SloOptions};

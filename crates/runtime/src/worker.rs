@@ -136,10 +136,7 @@ fn bind(grpc: SocketAddr, http: SocketAddr) -> io::Result<Listeners> {
             io::Error::new(error.kind(), format!("cannot listen on {address} for {what}: {error}"))
         })
     };
-    Ok(Listeners {
-        grpc: Some(named("OTLP/gRPC", grpc)?),
-        http: Some(named("OTLP/HTTP", http)?),
-    })
+    Ok(Listeners { grpc: Some(named("OTLP/gRPC", grpc)?), http: Some(named("OTLP/HTTP", http)?) })
 }
 
 fn addresses(listeners: &Listeners) -> io::Result<(SocketAddr, SocketAddr)> {
@@ -256,7 +253,12 @@ impl Shared {
 }
 
 impl Intake for Shared {
-    fn observe(&self, tenant: &Tenant, signal: Signal, request: &[u8]) -> Result<Summary, Malformed> {
+    fn observe(
+        &self,
+        tenant: &Tenant,
+        signal: Signal,
+        request: &[u8],
+    ) -> Result<Summary, Malformed> {
         let at = now();
         let mut state = self.state.lock();
         let Some(observer) = self.observer(&mut state, tenant, at) else {

@@ -1,0 +1,39 @@
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use auth::Tenant;
+use engine::{Command, Reply, View};
+use model::{Incident, IncidentId};
+
+/// What the API asks of the daemon that it stands in front of.
+pub trait Control: Send + Sync + 'static {
+    /// Carries out a command; resolves once what it changed is journalled.
+    fn command(
+        &self,
+        tenant: &Tenant,
+        command: Command,
+    ) -> Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+    /// The newest look at each tenant's SLOs.
+    fn views(&self) -> Arc<BTreeMap<Tenant, Arc<View>>>;
+
+    /// An incident as it was at a revision, if the journal still has it.
+    fn revision(&self, tenant: &Tenant, id: IncidentId, revision: u64) -> Option<Incident>;
+
+    /// fogbell's own metrics, in the text format 0.0.4.
+    fn own_metrics(&self) -> String;
+
+    /// Whether the daemon does its work.
+    fn health(&self) -> Health;
+}
+
+/// Whether the daemon does its work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it takes telemetry and judges it.
+    pub ready: bool,
+    /// What is wrong, a sentence each; sinks that cannot be reached are told here, too.
+    pub problems: Vec<String>,
+}

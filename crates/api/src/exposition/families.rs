@@ -1,0 +1,247 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use auth::Tenant;
+use engine::{Dropped, SloStatus, View};
+use model::{AlertState, Timestamp};
+
+use super::Format;
+use super::labels::{description, identity, push, push_tenant, window};
+use super::writer::{Exemplar, Head, Kind, Writer};
+
+/// SLOs, and groups of them, in one exposition: about 3 KiB each. Those beyond are left out and
+/// counted; declared ones go first.
+const SHOWN_MAX: usize = 20_000;
+
+/// One SLO, or one group of it.
+struct Shown<'a> {
+    labels: String,
+    at: Timestamp,
+    slo: &'a SloStatus,
+}
+
+/// A family, and what it says of one SLO.
+struct Family {
+    head: Head,
+    write: fn(&mut Writer, &Head, &Shown<'_>),
+}
+
+const fn gauge(name: &'static str, unit: Option<&'static str>, help: &'static str) -> Head {
+    Head { name, kind: Kind::Gauge, unit, help }
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Head {
+    Head { name, kind: Kind::Counter, unit: None, help }
+}
+
+const RATIO: Option<&str> = Some("ratio");
+const SECONDS: Option<&str> = Some("seconds");
+
+const FAMILIES: [Family; 11] = [
+    Family {
+        head: Head {
+            name: "slo",
+            kind: Kind::Info,
+            unit: None,
+            help: "Always 1; the labels tell what is known of the SLO.",
+        },
+        write: |writer, head, shown| {
+            let labels = format!("{},{}", shown.labels, description(shown.slo));
+            writer.sample(head, &labels, 1.0);
+        },
+    },
+    Family {
+        head: gauge("slo_objective_ratio", RATIO, "Share of good events that is promised."),
+        write: |writer, head, shown| writer.sample(head, &shown.labels, shown.slo.objective),
+    },
+    Family {
+        head: gauge("slo_error_budget_ratio", RATIO, "Share of events that may be bad."),
+        write: |writer, head, shown| {
+            writer.sample(head, &shown.labels, complement(shown.slo.objective));
+        },
+    },
+    Family {
+        head: gauge("slo_window_seconds", SECONDS, "Window over which the promise is judged."),
+        write: |writer, head, shown| {
+            writer.sample(head, &shown.labels, shown.slo.window.as_secs_f64());
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_sli_error_ratio",
+            RATIO,
+            "Bad per total events of a window; absent without events.",
+        ),
+        write: |writer, head, shown| {
+            for w in &shown.slo.windows {
+                if let Some(ratio) = w.error_ratio {
+                    writer.sample(head, &shown.with("window", &window(w.window)), ratio);
+                }
+            }
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_burn_rate",
+            None,
+            "How many times faster than allowed a window burns the budget.",
+        ),
+        write: |writer, head, shown| {
+            for w in &shown.slo.windows {
+                writer.sample(head, &shown.with("window", &window(w.window)), w.burn_rate);
+            }
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_window_coverage_ratio",
+            RATIO,
+            "Share of a window in which the source was heard.",
+        ),
+        write: |writer, head, shown| {
+            for w in &shown.slo.windows {
+                writer.sample(head, &shown.with("window", &window(w.window)), w.coverage);
+            }
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_error_budget_remaining_ratio",
+            RATIO,
+            "Share of the error budget that is left; negative when overspent.",
+        ),
+        write: |writer, head, shown| {
+            writer.sample(head, &shown.labels, shown.slo.budget_remaining_ratio);
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_time_to_exhaustion_seconds",
+            SECONDS,
+            "Time until the error budget is gone at the present rate; +Inf when that is not in sight.",
+        ),
+        write: |writer, head, shown| {
+            let left = shown.slo.exhausted_at.map(|end| end.since(shown.at).as_secs_f64());
+            writer.sample(head, &shown.labels, left.unwrap_or(f64::INFINITY));
+        },
+    },
+    Family {
+        head: counter("slo_events", "Events judged, by result."),
+        write: |writer, head, shown| {
+            let trace = shown.slo.exemplar.map(|(trace_id, at)| Exemplar { trace_id, at });
+            writer.count(head, &shown.with("result", "bad"), shown.slo.bad_total, trace);
+            writer.count(head, &shown.with("result", "good"), shown.slo.good_total, None);
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_alert_state",
+            None,
+            "Burn-rate alert: 0 inactive, 1 pending, 2 firing; 2 also while a firing alert is frozen for want of data.",
+        ),
+        write: |writer, head, shown| {
+            for (severity, state) in [("page", shown.slo.page), ("ticket", shown.slo.ticket)] {
+                writer.sample(head, &shown.with("severity", severity), alert_state(state));
+            }
+        },
+    },
+];
+
+/// A family of what is told of a tenant as a whole.
+type OfTenant = (Head, fn(&Dropped) -> u64);
+
+/// What no window took.
+const DROPPED: [OfTenant; 3] = [
+    (
+        counter("slo_late_events", "Events older than any window, by what became of them."),
+        |dropped| dropped.late,
+    ),
+    (
+        counter(
+            "slo_future_events",
+            "Events further in the future than the allowed skew, by what became of them.",
+        ),
+        |dropped| dropped.future,
+    ),
+    (
+        counter(
+            "slo_series_refused",
+            "Touches of series that there was no room for, by what became of them.",
+        ),
+        |dropped| dropped.series_refused,
+    ),
+];
+const OMITTED: Head =
+    gauge("slo_omitted", None, "SLOs and groups beyond what one exposition shows.");
+
+impl Shown<'_> {
+    fn with(&self, name: &str, value: &str) -> String {
+        let mut labels = self.labels.clone();
+        push(&mut labels, name, value);
+        labels
+    }
+}
+
+/// All families of these tenants' SLOs, sorted within each family. Ends without the `# EOF` of
+/// OpenMetrics, since fogbell's own metrics follow.
+pub(crate) fn render(views: &BTreeMap<Tenant, Arc<View>>, format: Format) -> String {
+    // The map sorts, and keeps a second status of the same labels from making the whole
+    // exposition invalid.
+    let mut shown = BTreeMap::new();
+    let mut omitted = 0_usize;
+    for automatic in [false, true] {
+        for (tenant, view) in views {
+            for slo in view.slos.iter().filter(|slo| slo.automatic == automatic) {
+                if shown.len() < SHOWN_MAX {
+                    let _ = shown.entry(identity(tenant, slo)).or_insert((view.at, slo));
+                } else {
+                    omitted += 1;
+                }
+            }
+        }
+    }
+    let shown: Vec<_> =
+        shown.into_iter().map(|(labels, (at, slo))| Shown { labels, at, slo }).collect();
+    let mut writer = Writer::new(format);
+    for Family { head, write } in &FAMILIES {
+        writer.begin(head);
+        for slo in &shown {
+            write(&mut writer, head, slo);
+        }
+        writer.end();
+    }
+    of_tenants(&mut writer, views);
+    if omitted > 0 {
+        writer.begin(&OMITTED);
+        writer.sample(&OMITTED, "", omitted as f64);
+        writer.end();
+    }
+    writer.out
+}
+
+fn of_tenants(writer: &mut Writer, views: &BTreeMap<Tenant, Arc<View>>) {
+    for (head, count) in &DROPPED {
+        writer.begin(head);
+        for (tenant, view) in views {
+            let mut labels = String::new();
+            push(&mut labels, "disposition", "dropped");
+            push_tenant(&mut labels, tenant);
+            writer.count(head, &labels, count(&view.dropped), None);
+        }
+        writer.end();
+    }
+}
+
+/// One less `ratio`, without the noise of binary fractions: 0.001 for 0.999.
+fn complement(ratio: f64) -> f64 {
+    const DIGITS: f64 = 1e12;
+    ((1.0 - ratio) * DIGITS).round() / DIGITS
+}
+
+const fn alert_state(state: AlertState) -> f64 {
+    match state {
+        AlertState::Inactive => 0.0,
+        AlertState::Pending => 1.0,
+        AlertState::Firing | AlertState::NoData => 2.0,
+    }
+}

@@ -1,0 +1,144 @@
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use engine::{SloStatus, View, WindowStatus};
+use http::{StatusCode, Uri};
+use model::AlertState;
+use serde_json::{Value, json};
+use slo::presence::WindowState;
+use tonic::Code;
+
+use super::{json as respond, query_of, reader};
+use crate::fault::Fault;
+use crate::selection::is_called;
+use crate::shared::Shared;
+
+/// SLOs in one answer, unless `limit` says otherwise.
+const LISTED_DEFAULT: usize = 1000;
+const LISTED_MAX: usize = 10_000;
+
+/// Which SLOs are wanted.
+#[derive(Debug)]
+struct Wanted {
+    service: Option<String>,
+    limit: usize,
+}
+
+/// The tenant's SLOs, worst first. `total` says how many there are, however many are listed.
+pub(super) async fn list(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let (caller, wanted) = match reader(&shared, &parts).and_then(|c| Ok((c, wanted(&parts.uri)?)))
+    {
+        Ok(admitted) => admitted,
+        Err(fault) => return fault.into_response(),
+    };
+    let view = shared.control.views().get(&caller.tenant).cloned().unwrap_or_default();
+    // There may be many to sort.
+    match tokio::task::spawn_blocking(move || listing(&view, &wanted).to_string()).await {
+        Ok(listing) => respond(StatusCode::OK, listing),
+        Err(error) => Fault::new(Code::Internal, error.to_string()).into_response(),
+    }
+}
+
+fn wanted(uri: &Uri) -> Result<Wanted, Fault> {
+    let mut wanted = Wanted { service: None, limit: LISTED_DEFAULT };
+    for (name, value) in query_of(uri)? {
+        match name.as_str() {
+            "service" => wanted.service = Some(value),
+            "limit" => wanted.limit = limit(&value)?,
+            other => return Err(Fault::invalid(other, "is no parameter of this list")),
+        }
+    }
+    Ok(wanted)
+}
+
+fn limit(value: &str) -> Result<usize, Fault> {
+    let limit = value.parse().ok().filter(|limit| (1..=LISTED_MAX).contains(limit));
+    limit.ok_or_else(|| Fault::invalid("limit", format_args!("1 to {LISTED_MAX}")))
+}
+
+fn listing(view: &View, wanted: &Wanted) -> Value {
+    let of_service = |slo: &&SloStatus| {
+        wanted.service.as_deref().is_none_or(|wanted| is_called(&service_of(slo), wanted))
+    };
+    let mut slos: Vec<_> = view.slos.iter().filter(of_service).collect();
+    slos.sort_by(|a, b| worst_first(a, b));
+    let total = slos.len();
+    slos.truncate(wanted.limit);
+    let at = view.at.is_set().then(|| view.at.to_string());
+    json!({ "at": at, "total": total, "slos": slos.iter().map(|slo| status(slo)).collect::<Vec<_>>() })
+}
+
+/// What pages, then what makes tickets, then by what is left of the budget.
+fn worst_first(a: &SloStatus, b: &SloStatus) -> std::cmp::Ordering {
+    let alerts = |slo: &SloStatus| Reverse((heat(slo.page), heat(slo.ticket)));
+    alerts(a)
+        .cmp(&alerts(b))
+        .then(a.budget_remaining_ratio.total_cmp(&b.budget_remaining_ratio))
+        .then_with(|| (&a.name, &a.service, &a.group).cmp(&(&b.name, &b.service, &b.group)))
+}
+
+const fn heat(state: AlertState) -> u8 {
+    match state {
+        AlertState::Inactive => 0,
+        AlertState::Pending => 1,
+        AlertState::NoData => 2,
+        AlertState::Firing => 3,
+    }
+}
+
+fn service_of(slo: &SloStatus) -> String {
+    slo.service.as_ref().map_or_else(|| slo.service_name.to_string(), ToString::to_string)
+}
+
+fn status(slo: &SloStatus) -> Value {
+    let group: serde_json::Map<String, Value> =
+        slo.group.iter().map(|(key, value)| (key.to_string(), (**value).into())).collect();
+    let exemplar = slo
+        .exemplar
+        .map(|(trace_id, at)| json!({ "traceId": trace_id.to_string(), "at": at.to_string() }));
+    json!({
+        "name": &*slo.name,
+        "service": service_of(slo),
+        "group": group,
+        "automatic": slo.automatic,
+        "objective": slo.objective,
+        "windowSeconds": slo.window.as_secs(),
+        "state": match slo.state {
+            WindowState::Data => "DATA",
+            WindowState::NoTraffic => "NO_TRAFFIC",
+            WindowState::NoData => "NO_DATA",
+        },
+        "page": alert(slo.page),
+        "ticket": alert(slo.ticket),
+        "budgetRemainingRatio": slo.budget_remaining_ratio,
+        "exhaustedAt": slo.exhausted_at.map(|at| at.to_string()),
+        "goodTotal": slo.good_total,
+        "badTotal": slo.bad_total,
+        "exemplar": exemplar,
+        "windows": slo.windows.iter().map(window).collect::<Vec<_>>(),
+    })
+}
+
+const fn alert(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Inactive => "INACTIVE",
+        AlertState::Pending => "PENDING",
+        AlertState::Firing => "FIRING",
+        AlertState::NoData => "NO_DATA",
+    }
+}
+
+fn window(window: &WindowStatus) -> Value {
+    json!({
+        "windowSeconds": window.window.as_secs(),
+        "total": window.total,
+        "bad": window.bad,
+        "errorRatio": window.error_ratio,
+        "burnRate": window.burn_rate,
+        "coverageRatio": window.coverage,
+        "from": window.from.is_set().then(|| window.from.to_string()),
+    })
+}

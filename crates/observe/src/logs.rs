@@ -1,0 +1,167 @@
+use model::{Count, Timestamp};
+use otlp::{LogRecord, LogsVisitor, Resource, Scope, Value};
+use slo::filter::{Intrinsic, SlotValue};
+
+use crate::declared::{Outcome, Slots};
+use crate::options::{ERROR_SEVERITY_MIN, TEMPLATE_SEVERITY_MIN};
+use crate::plan::SignalPlan;
+use crate::series::Exemplar;
+use crate::state::{Accepted, State};
+use crate::template;
+
+/// Walks the records of one request.
+#[derive(Debug)]
+pub(crate) struct LogWalk<'o, 'a> {
+    state: &'o mut State,
+    plan: &'o SignalPlan,
+    accepted: Accepted,
+    service: u32,
+    slots: Slots<'a>,
+    declares: bool,
+}
+
+impl<'o> LogWalk<'o, '_> {
+    pub(crate) fn new(state: &'o mut State, plan: &'o SignalPlan, accepted: Accepted) -> Self {
+        let (slots, declares) = (Slots::new(plan), !plan.slis.is_empty());
+        let service = state.tables.overflow_service;
+        Self { state, plan, accepted, service, slots, declares }
+    }
+}
+
+impl<'a> LogWalk<'_, 'a> {
+    fn count_template(&mut self, record: &LogRecord<'a>, severity: u8) {
+        let Some(message) = message_of(record) else { return };
+        template::of_message(&message, &mut self.state.masked);
+        if self.state.masked.is_empty() {
+            return;
+        }
+        let tables = &mut self.state.tables;
+        let id = tables.template(self.service, &self.state.masked);
+        let template = tables.templates.get_mut(id);
+        template.count += 1;
+        template.severity = template.severity.max(severity);
+        if !template.touched {
+            template.touched = true;
+            tables.touched.templates.push(id);
+        }
+    }
+
+    fn declared(&mut self, record: &LogRecord<'a>, at: Timestamp, severity: u8) {
+        for &(intrinsic, slot) in &self.plan.intrinsics {
+            let value = match (intrinsic, record.body) {
+                (Intrinsic::Severity, _) if severity > 0 => SlotValue::Severity(severity),
+                (Intrinsic::Body, Value::Str(body)) => SlotValue::Str(body),
+                (Intrinsic::EventName, _) if !record.event_name.is_empty() => {
+                    SlotValue::Str(record.event_name)
+                }
+                _ => SlotValue::Missing,
+            };
+            self.slots.set(slot, value);
+        }
+        let mut number = 0;
+        while let Some(sli) = self.slots.active(self.plan, number) {
+            number += 1;
+            let count = match self.slots.outcome(sli) {
+                Outcome::Uncounted => continue,
+                Outcome::Good => Count::one_good(1),
+                Outcome::Bad => Count::one_bad(1),
+            };
+            let series = self.state.tables.declared_series(sli, &self.slots);
+            self.state.count(series, at.pane(), count);
+            if count.bad_observed > 0 && record.trace_id != [0; 16] {
+                self.keep_exemplar(series, record, at);
+            }
+        }
+    }
+
+    fn keep_exemplar(&mut self, series: u32, record: &LogRecord<'a>, at: Timestamp) {
+        let max = self.state.tables.limits.exemplars;
+        let sampled = self.state.recall.samples(crate::recall::trace_hash(record.trace_id));
+        let name = if record.event_name.is_empty() { b"log" } else { record.event_name };
+        let name = self.state.tables.text(name);
+        let name = self.state.tables.texts.get(name).clone();
+        if !self.state.tables.series.get(series).wants(&name, sampled, max) {
+            return;
+        }
+        let reason = message_of(record).unwrap_or_default();
+        let reason = self.state.tables.clean(reason.as_bytes());
+        let exemplar = Exemplar {
+            at,
+            trace_id: record.trace_id,
+            span_id: record.span_id,
+            duration_ns: 0,
+            operation: name,
+            reason,
+            sampled,
+        };
+        self.state.tables.series.get_mut(series).keep(exemplar, max);
+    }
+}
+
+impl<'a> LogsVisitor<'a> for LogWalk<'_, 'a> {
+    fn key_lengths(&self) -> u64 {
+        self.plan.key_lengths
+    }
+
+    fn resource(&mut self, resource: Resource<'a>) {
+        let id = self.state.tables.resource(resource);
+        self.service = self.state.tables.resources.get(id).service;
+        if self.declares {
+            self.slots.resource(self.plan, resource);
+        }
+    }
+
+    fn scope(&mut self, scope: Scope<'a>) {
+        if self.declares {
+            self.slots.scope(self.plan, scope);
+        }
+    }
+
+    fn attribute(&mut self, key: &'a [u8], value: Value<'a>) {
+        if self.declares {
+            self.slots.attribute(self.plan, key, value);
+        }
+    }
+
+    fn record(&mut self, record: &LogRecord<'a>) {
+        let time_ns = match (record.time_unix_ns, record.observed_time_unix_ns) {
+            (0, 0) => self.state.now.unix_ns(),
+            (0, observed) => observed,
+            (time, _) => time,
+        };
+        if !self.state.accepts(self.accepted, time_ns) {
+            return self.discard();
+        }
+        let at = Timestamp::from_unix_ns(time_ns);
+        let severity = u8::try_from(record.severity_number).unwrap_or(0);
+        self.state.counters.logs += 1;
+        let service = self.state.tables.hear(self.service);
+        service.logs += 1;
+        service.error_logs += u64::from(severity >= ERROR_SEVERITY_MIN);
+        service.newest = service.newest.max(at);
+        if severity >= TEMPLATE_SEVERITY_MIN {
+            self.count_template(record, severity);
+        }
+        if self.declares && !self.slots.is_idle() {
+            self.declared(record, at, severity);
+        }
+        self.discard();
+    }
+
+    fn discard(&mut self) {
+        self.slots.clear();
+    }
+}
+
+/// The body if it is a text, else the event's name.
+fn message_of<'a>(record: &LogRecord<'a>) -> Option<std::borrow::Cow<'a, str>> {
+    /// Twice what a template holds is enough to make one.
+    const MESSAGE_BYTES_MAX: usize = 2 * template::TEMPLATE_BYTES_MAX;
+    let bytes = match record.body {
+        Value::Str(body) if !body.is_empty() => body,
+        _ if !record.event_name.is_empty() => record.event_name,
+        _ => return None,
+    };
+    let cut = bytes.get(..MESSAGE_BYTES_MAX).unwrap_or(bytes);
+    Some(String::from_utf8_lossy(cut))
+}

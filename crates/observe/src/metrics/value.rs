@@ -1,0 +1,68 @@
+use model::Count;
+use otlp::{ExponentialHistogramPoint, HistogramPoint, Temporality};
+
+use super::split::Split;
+use crate::plan::Side;
+
+/// A histogram point of either form.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Histogram<'p, 'a> {
+    Explicit(&'p HistogramPoint<'a>),
+    Exponential(&'p ExponentialHistogramPoint<'a>),
+}
+
+/// Times and attributes that all points have.
+#[derive(Clone, Debug)]
+pub(super) struct PointView<'a> {
+    pub(super) start_unix_ns: u64,
+    pub(super) time_unix_ns: u64,
+    pub(super) flags: u32,
+    pub(super) temporality: Temporality,
+    pub(super) attributes: otlp::Attributes<'a>,
+}
+
+/// What one side of an SLI counts in a point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Selected {
+    /// Events.
+    pub(super) events: u64,
+    /// Those among them, or beside them, whose bucket lies across the bound.
+    pub(super) uncertain: u64,
+}
+
+impl Histogram<'_, '_> {
+    pub(super) fn count(self) -> u64 {
+        match self {
+            Self::Explicit(point) => point.count,
+            Self::Exponential(point) => point.count,
+        }
+    }
+
+    pub(super) fn split(self, limit: f64) -> Split {
+        match self {
+            Self::Explicit(point) => Split::explicit(point, limit),
+            Self::Exponential(point) => Split::exponential(point, limit),
+        }
+    }
+
+    /// The observations that a side selects, all of the point's or those within its bound;
+    /// nothing for a duration against a unit that is not one of time.
+    pub(super) fn select(self, side: &Side, unit: &str) -> Option<Selected> {
+        if !side.can_split {
+            return None;
+        }
+        let Some(bound) = side.bound else {
+            return Some(Selected { events: self.count(), uncertain: 0 });
+        };
+        let split = self.split(bound.in_unit(unit)?);
+        let events = if bound.selects_below() { split.below } else { split.above };
+        Some(Selected { events, uncertain: split.uncertain })
+    }
+}
+
+/// `total` events of which `bad` are bad, each seen.
+pub(super) fn observed(total: u64, bad: u64, uncertain: u64) -> Count {
+    let bad = bad.min(total);
+    let bad_signed = i64::try_from(bad).unwrap_or(i64::MAX);
+    Count { total, bad_signed, bad_observed: bad, uncertain: uncertain.min(total) }
+}

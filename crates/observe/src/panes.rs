@@ -1,0 +1,52 @@
+use model::{Count, Pane, PaneCount};
+
+/// Counts of one series by pane since the last hand-over, in order of their panes.
+///
+/// Nearly all events fall into one or two panes, so the last one that was hit is tried first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PaneCounts {
+    panes: Vec<PaneCount>,
+    last: usize,
+}
+
+impl PaneCounts {
+    pub(crate) fn add(&mut self, pane: Pane, count: Count) {
+        if let Some(last) = self.panes.get_mut(self.last)
+            && last.pane == pane
+        {
+            last.count += count;
+            return;
+        }
+        match self.panes.binary_search_by_key(&pane, |entry| entry.pane) {
+            Ok(at) => {
+                self.panes[at].count += count;
+                self.last = at;
+            }
+            Err(at) => {
+                self.panes.insert(at, PaneCount { pane, count });
+                self.last = at;
+            }
+        }
+    }
+
+    pub(crate) fn drain(&mut self) -> Vec<PaneCount> {
+        self.last = 0;
+        std::mem::take(&mut self.panes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panes_come_in_order_and_each_once() {
+        let mut counts = PaneCounts::default();
+        for pane in [7, 3, 7, 9, 3] {
+            counts.add(Pane(pane), Count::one_good(1));
+        }
+        let drained: Vec<_> = counts.drain().iter().map(|p| (p.pane.0, p.count.total)).collect();
+        assert_eq!(drained, [(3, 2), (7, 2), (9, 1)]);
+        assert!(counts.drain().is_empty());
+    }
+}

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use model::{Count, Pane, StreamPoint, Timestamp};
+
+use crate::options::{
+    AutomaticSettings, FUTURE_SKEW_MAX, GENERATION_S, LATENCY_THRESHOLD_NS, ObserverOptions,
+};
+use crate::plan::SliPlan;
+use crate::recall::{Joined, Recall};
+use crate::tables::Tables;
+
+/// All that an observer keeps between requests.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) tables: Tables,
+    pub(crate) recall: Recall,
+    pub(crate) joined: Joined,
+    pub(crate) slis: Arc<SliPlan>,
+    pub(crate) automatic: Option<AutomaticSettings>,
+    /// What takes longer is slow.
+    pub(crate) slow_ns: u64,
+    pub(crate) points: Vec<StreamPoint>,
+    pub(crate) dropped: Dropped,
+    pub(crate) counters: Counters,
+    /// The latest `now` that was given; it never steps back.
+    pub(crate) now: Timestamp,
+    /// Room for the template of a log record.
+    pub(crate) masked: String,
+}
+
+/// What was dropped since the last hand-over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dropped {
+    pub(crate) late: u64,
+    pub(crate) future: u64,
+}
+
+/// What an observer did since it was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) spans: u64,
+    pub(crate) points: u64,
+    pub(crate) logs: u64,
+    pub(crate) late: u64,
+    pub(crate) future: u64,
+    pub(crate) points_dropped: u64,
+    pub(crate) points_ignored: u64,
+}
+
+/// The event times that are taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    first_ns: u64,
+    last_ns: u64,
+}
+
+impl State {
+    pub(crate) fn new(options: &ObserverOptions) -> Self {
+        let limits = options.limits;
+        Self {
+            tables: Tables::new(options.seed, limits, options.redactor.clone()),
+            recall: Recall::new(limits.recall_bytes),
+            joined: Joined::new(limits.joined_spans),
+            slis: options.slis.clone(),
+            automatic: options.automatic,
+            slow_ns: options.automatic.map_or(LATENCY_THRESHOLD_NS, |automatic| automatic.latency_ns),
+            points: Vec::new(),
+            dropped: Dropped::default(),
+            counters: Counters::default(),
+            now: Timestamp::ZERO,
+            masked: String::new(),
+        }
+    }
+
+    /// Takes up the time of a request; returns which event times it may hold.
+    pub(crate) fn begin(&mut self, now: Timestamp) -> Accepted {
+        if !self.now.is_set() {
+            self.tables.generation = generation(now);
+            self.recall.age(self.tables.generation);
+        }
+        self.now = self.now.max(now);
+        Accepted {
+            first_ns: now.before(self.tables.limits.event_age_max).unix_ns(),
+            last_ns: now.after(FUTURE_SKEW_MAX).unix_ns(),
+        }
+    }
+
+    /// Whether an event of this time is taken; if not, it is counted as dropped.
+    #[inline(always)]
+    pub(crate) fn accepts(&mut self, accepted: Accepted, time_ns: u64) -> bool {
+        if time_ns < accepted.first_ns {
+            self.dropped.late += 1;
+            false
+        } else if time_ns > accepted.last_ns {
+            self.dropped.future += 1;
+            false
+        } else {
+            true
+        }
+    }
+
+    pub(crate) fn count(&mut self, series: u32, pane: Pane, count: Count) {
+        self.tables.touch_series(series).count(pane, count);
+    }
+
+    /// Begins the next generation if its time has come: lets go of what was idle for long.
+    /// Everything must have been handed over before.
+    pub(crate) fn age(&mut self) {
+        self.recall.adapt(self.now.unix_ns());
+        let generation = generation(self.now);
+        if generation <= self.tables.generation {
+            return;
+        }
+        self.tables.sweep(generation);
+        self.recall.age(generation);
+    }
+}
+
+fn generation(now: Timestamp) -> u32 {
+    u32::try_from(now.unix_s() / GENERATION_S).unwrap_or(u32::MAX - 1)
+}
