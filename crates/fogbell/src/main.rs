@@ -1,3 +1,48 @@
-//! The fogbell binary.
+//! The fogbell binary: serve, demo, check, replay, incidents, slo, page, load.
 
-fn main() {}
+mod check;
+mod cli;
+mod demo;
+mod exit;
+mod incidents;
+mod load;
+mod page;
+mod paint;
+mod replay;
+mod report;
+mod serve;
+mod settings;
+mod slo;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Verb};
+
+// Telemetry is large, short-lived buffers: half of the transport's cost is the allocator's
+// (see benches/README.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.verb {
+        Verb::Serve(args) => serve::run(&args),
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Replay(args) => replay::run(&args),
+        Verb::Incidents(args) => incidents::run(args),
+        Verb::Slo(args) => slo::run(args),
+        Verb::Page(args) => page::run(&args),
+        Verb::Load(args) => load::run(&args),
+        Verb::Limit(args) => load::limit(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            exit::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Watches OTLP telemetry, judges it against SLOs, and wakes the right person with the root cause.
+#[derive(Debug, Parser)]
+#[command(name = "fogbell", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+First steps:
+  fogbell demo                       the whole path on this machine, with a simulated shop
+  fogbell serve                      listen on loopback: OTLP on 4317 and 4318, API on 8420
+  fogbell check --config FILE        every error of every file at once
+  fogbell replay recording.jsonl     what would have paged, and why
+
+Every key of fogbell.yaml is also an environment variable: emit.kafka.brokers is
+FOGBELL_EMIT_KAFKA_BROKERS. Exit codes: 0 done, 1 failed, 64 wrong configuration.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the daemon
+    Serve(ServeArgs),
+    /// Run the daemon with a simulated shop, break something, and show the page
+    Demo(DemoArgs),
+    /// Check the configuration and all SLO files, and say everything that is wrong
+    Check(ConfigArgs),
+    /// Run recorded OTLP through the engine in virtual time, and say what would have paged
+    Replay(ReplayArgs),
+    /// List, show, acknowledge and resolve incidents of a running daemon
+    Incidents(IncidentsArgs),
+    /// Show the SLOs of a running daemon
+    Slo(SloArgs),
+    /// Send a test page through every sink, and say what each answered
+    Page(PageArgs),
+    /// Drive a daemon with OTLP as fast as it goes, and say what it costs
+    Load(LoadArgs),
+    /// Run a limit server for `load --compare`
+    #[command(hide = true)]
+    Limit(LimitArgs),
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file; everything in it is optional
+    #[arg(long, value_name = "FILE", env = "FOGBELL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Where state lives; over data_dir of the configuration
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Data-plane threads; one for each core by default
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// What to break: bad-rollout, slow-dependency, crash-loop, partner-429, cold-start, migration, region-loss
+    #[arg(long, default_value = "bad-rollout")]
+    pub(crate) fault: String,
+    /// End after the page; exit code 0 only if its first cause names what was really broken
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print incidents as JSON lines instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Seconds of health before the fault
+    #[arg(long, default_value_t = 30, value_name = "S")]
+    pub(crate) healthy: u64,
+    /// Makes another shop of the same shape
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Recordings: Collector file-exporter JSON lines, plain or .zst, or length-delimited protobuf (.pb)
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print one fogbell.v1.Incident a line for each revision, and an object that sums up
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Send to a running daemon over OTLP/gRPC instead, times shifted to now
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) target: Option<String>,
+    /// With --target: how many times faster than recorded
+    #[arg(long, default_value_t = 1.0, value_name = "X", requires = "target")]
+    pub(crate) speed: f64,
+    /// With --target: file that holds the token
+    #[arg(long, env = "FOGBELL_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Signal of length-delimited protobuf: traces, metrics or logs
+    #[arg(long, default_value = "traces", value_parser = ["traces", "metrics", "logs"])]
+    pub(crate) signal: String,
+}
+
+/// How to reach a running daemon.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ApiArgs {
+    /// The daemon's API
+    #[arg(long, default_value = "http://127.0.0.1:8420", env = "FOGBELL_API_URL", value_name = "URL")]
+    pub(crate) api: String,
+    /// File that holds the token
+    #[arg(long, env = "FOGBELL_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Tenant, where the credential does not tell
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IncidentsArgs {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    #[command(subcommand)]
+    pub(crate) verb: Option<IncidentsVerb>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IncidentsVerb {
+    /// List incidents, newest first (the default)
+    List {
+        /// Only those that still burn
+        #[arg(long)]
+        live: bool,
+    },
+    /// Show one as a person would read it
+    Show {
+        /// Its id, k3f9a2-000123
+        id: String,
+    },
+    /// Take it
+    Ack(CommandArgs),
+    /// Say that it is over
+    Resolve(CommandArgs),
+    /// Say that it is not over
+    Reopen(CommandArgs),
+    /// Follow incidents as they change
+    Watch,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommandArgs {
+    /// Its id, k3f9a2-000123
+    pub(crate) id: String,
+    /// Why
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
+    /// The revision that you saw; the command is refused if there is a newer one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) revision: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SloArgs {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PageArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Send a page that is marked as a test
+    #[arg(long, required = true)]
+    pub(crate) test: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// OTLP endpoint
+    #[arg(long, default_value = "http://127.0.0.1:4317", value_name = "URL")]
+    pub(crate) endpoint: String,
+    /// grpc or http
+    #[arg(long, default_value = "grpc")]
+    pub(crate) protocol: String,
+    /// File that holds the token
+    #[arg(long, env = "FOGBELL_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Spans a request
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) batch: usize,
+    /// none, gzip or zstd
+    #[arg(long, default_value = "none")]
+    pub(crate) compression: String,
+    /// Connections
+    #[arg(long, default_value_t = 4)]
+    pub(crate) connections: usize,
+    /// Requests in flight on each
+    #[arg(long, default_value_t = 4)]
+    pub(crate) in_flight: usize,
+    /// How long; 10 s, and 3 s for each measurement of --compare
+    #[arg(long, value_name = "S")]
+    pub(crate) seconds: Option<u64>,
+    /// Spans per second; as fast as it goes without
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
+    /// Process of the server, whose cost is read
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+    /// Start fogbell and the limit servers on one core, the loader on the other, run all cases in turn, print the table
+    #[arg(long)]
+    pub(crate) compare: bool,
+    /// With --compare: how many pairs of each case; the median counts
+    #[arg(long, default_value_t = 5)]
+    pub(crate) pairs: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// touch or walk
+    pub(crate) mode: String,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:4327")]
+    pub(crate) listen: String,
+}
