@@ -76,6 +76,7 @@ impl Engine {
         incident.flapping = firing().next().is_some() && firing().all(|alert| alert.flapping);
         incident.links = links(alerts, &incident.links);
         self.exemplify(incident, alerts, diagnosis.cause_service.as_deref());
+        settle(incident);
     }
 
     /// Adds traces; those that an incident carries already stay.
@@ -96,6 +97,31 @@ impl Engine {
             |traces: &[model::ExemplarTrace]| traces.iter().filter(|t| t.complete).count();
         if incident.traces.is_empty() || complete(&found) > complete(&incident.traces) {
             incident.traces = found;
+        }
+    }
+}
+
+/// Puts zero for numbers that are none: no store and no consumer takes them, and one of them must
+/// not hold a page up.
+fn settle(incident: &mut Incident) {
+    let settle = |value: &mut f64| {
+        if !value.is_finite() {
+            *value = 0.0;
+        }
+    };
+    settle(&mut incident.impact.bad_ratio);
+    for slo in &mut incident.impact.slos {
+        settle(&mut slo.burn_rate_long);
+        settle(&mut slo.burn_rate_short);
+        settle(&mut slo.budget_remaining_ratio);
+    }
+    incident.path.iter_mut().for_each(|hop| settle(&mut hop.bad_ratio));
+    for cause in &mut incident.causes {
+        settle(&mut cause.score);
+        for evidence in &mut cause.evidence {
+            settle(&mut evidence.observed);
+            settle(&mut evidence.baseline);
+            settle(&mut evidence.weight);
         }
     }
 }

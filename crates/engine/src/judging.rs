@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use alert::{Condition, Observation, Transition, TransitionKind};
 use model::{
-    AutomaticSli, Fingerprint, Labels, SeriesKey, Severity, SloImpact, Timestamp, Urgency,
+    AlertState, AutomaticSli, Fingerprint, Labels, SeriesKey, Severity, SloImpact, Timestamp,
+    Urgency,
 };
 use slo::judge::{Arrival, BurnRateRule, Judgement, RowVerdict, Verdict, judge};
 
 use crate::Engine;
 use crate::engine::JUDGE_ALL_EVERY;
 use crate::series::Series;
+use crate::services::source_of;
 use crate::words::duration_text;
 
 /// The name of every burn-rate alert.
@@ -42,26 +44,31 @@ impl Engine {
 
     fn judge_series(&mut self, index: u32) {
         let now = self.now;
-        let Some(series) = self.series.get(index) else { return };
-        let state = self.state_of(series.service.as_ref(), &series.slo.service_name);
-        let (presence, newest) = (state.presence.clone(), state.newest);
         let is_entry = self.is_entry(index);
         let Some(series) = self.series.get_mut(index) else { return };
-        series.touched = false;
+        let source = source_of(&self.services, &self.anything, series);
+        let is_silent = source.presence.is_silent(now);
+        let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(source.newest) };
         let slo = Arc::clone(&series.slo);
-        let judgement = judge(&mut series.windows, &presence, &slo.judging, now);
-        let is_silent = presence.is_silent(now);
-        let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(newest) };
-        let observations = [Urgency::Page, Urgency::Ticket].map(|urgency| {
+        let judgement = judge(&mut series.windows, &source.presence, &slo.judging, now);
+        let mut observations = Vec::new();
+        series.alerting = false;
+        for urgency in [Urgency::Page, Urgency::Ticket] {
             let rows = rows_of(&judgement, urgency);
             let condition = condition(&rows, is_silent, arrival, now);
+            let known = self.alerts.get(series.fingerprint(urgency));
+            let is_live = known.is_some_and(|alert| alert.state != AlertState::Inactive);
+            series.alerting |= is_live || condition == Condition::Holds;
+            if !is_live && condition != Condition::Holds {
+                continue;
+            }
             // An automatic SLO wakes someone only where entry traffic is hurt (design, section 7).
             let inside = slo.automatic.is_some() && !is_entry;
             let asks = if inside { Urgency::Ticket } else { urgency };
-            observation(series, &judgement, &rows, condition, (urgency, asks))
-        });
-        series.alerting =
-            judgement.rows.iter().any(|row| matches!(row.holds, Verdict::Firing | Verdict::Frozen));
+            let told = observation(series, &judgement, &rows, condition, (urgency, asks));
+            observations.push(told);
+        }
+        series.touched = false;
         series.judgement = Some(judgement);
         for observation in observations {
             if let Some(transition) = self.alerts.observe(observation, now) {
@@ -90,11 +97,7 @@ impl Engine {
 
     /// The series that an alert is about.
     pub(crate) fn series_of_alert(&self, fingerprint: Fingerprint) -> Option<&Series> {
-        self.series.iter().find(|series| {
-            [Urgency::Page, Urgency::Ticket]
-                .into_iter()
-                .any(|urgency| Fingerprint::of(&labels(series, urgency)) == fingerprint)
-        })
+        self.series.iter().find(|series| [series.page, series.ticket].contains(&fingerprint))
     }
 }
 

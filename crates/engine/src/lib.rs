@@ -30,3 +30,6 @@ pub use options::{AutomaticOptions, EngineOptions, SloOptions};
 pub use rows::RestoreReport;
 pub use view::{Dropped, SloStatus, View, WindowStatus};
 pub use words::duration_text;
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,8 @@
 //! The engine as it looks from outside.
 
-use model::{AlertState, Fingerprint, Urgency};
+use model::{AlertState, Urgency};
 use slo::judge::{Judgement, WindowFigures};
 
-use crate::judging::labels;
 use crate::series::Series;
 use crate::{Dropped, Engine, SloStatus, View, WindowStatus};
 
@@ -28,8 +27,8 @@ impl Engine {
 
     fn status(&self, series: &Series, judgement: &Judgement) -> SloStatus {
         let state = |urgency| {
-            let fingerprint = Fingerprint::of(&labels(series, urgency));
-            self.alerts.get(fingerprint).map_or(AlertState::Inactive, |alert| alert.state)
+            let alert = self.alerts.get(series.fingerprint(urgency));
+            alert.map_or(AlertState::Inactive, |alert| alert.state)
         };
         let exemplar = series.exemplars.iter().rev().find(|event| !event.trace_id.is_zero());
         SloStatus {

@@ -1,6 +1,6 @@
 //! Checkpoints, and what a restart makes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -274,12 +274,10 @@ impl Engine {
         for fingerprint in orphans {
             self.fired(fingerprint);
         }
-        let alerting: Vec<_> = self.alerts.firing().map(|alert| alert.labels.clone()).collect();
+        let firing: BTreeSet<_> = self.alerts.firing().map(|alert| alert.fingerprint).collect();
         for series in self.series.iter_mut() {
             series.touched = true;
-            let name = series.slo.name.clone();
-            series.alerting =
-                alerting.iter().any(|labels| labels.get("slo").is_some_and(|s| **s == *name));
+            series.alerting = firing.contains(&series.page) || firing.contains(&series.ticket);
         }
     }
 }

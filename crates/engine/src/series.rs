@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::{HashMap, RandomState};
-use model::{AutomaticSli, AutomaticSource, BadEvent, Count, Pane, SeriesKey, Service, Timestamp};
+use model::{
+    AutomaticSli, AutomaticSource, BadEvent, Count, Fingerprint, Pane, SeriesKey, Service,
+    Timestamp, Urgency,
+};
 use slo::judge::{BurnRateRule, JudgeOptions, Judgement};
 use slo::window::{Disposition, SeriesWindows, WindowPlan};
 
+use crate::judging::labels;
 use crate::{EngineOptions, SloOptions};
 
 /// Bad events that a series remembers, newest last.
@@ -36,6 +40,9 @@ pub(crate) struct Series {
     pub(crate) key: Arc<SeriesKey>,
     pub(crate) slo: Arc<Slo>,
     pub(crate) service: Option<Arc<Service>>,
+    /// Of its page and of its ticket alert.
+    pub(crate) page: Fingerprint,
+    pub(crate) ticket: Fingerprint,
     pub(crate) windows: SeriesWindows,
     pub(crate) exemplars: VecDeque<BadEvent>,
     pub(crate) judgement: Option<Judgement>,
@@ -199,12 +206,14 @@ impl Series {
             SeriesKey::Automatic { service, .. } => Some(Arc::clone(service)),
             SeriesKey::Declared { .. } => None,
         };
-        Self {
+        let mut series = Self {
             ordinal,
             key: Arc::new(key),
             windows: SeriesWindows::new(Arc::clone(&slo.plan)),
             slo,
             service,
+            page: Fingerprint::default(),
+            ticket: Fingerprint::default(),
             exemplars: VecDeque::new(),
             judgement: None,
             good_total: 0,
@@ -212,6 +221,17 @@ impl Series {
             touched: false,
             alerting: false,
             dirty_from: None,
+        };
+        series.page = Fingerprint::of(&labels(&series, Urgency::Page));
+        series.ticket = Fingerprint::of(&labels(&series, Urgency::Ticket));
+        series
+    }
+
+    /// Of the alert of this urgency.
+    pub(crate) fn fingerprint(&self, urgency: Urgency) -> Fingerprint {
+        match urgency {
+            Urgency::Page => self.page,
+            Urgency::Ticket => self.ticket,
         }
     }
 

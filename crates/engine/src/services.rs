@@ -1,5 +1,6 @@
 //! What a delta says: who was heard, and what was counted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -10,6 +11,7 @@ use model::{
 use slo::presence::{Presence, SILENCE_AFTER};
 
 use crate::Engine;
+use crate::series::Series;
 
 /// What is known of a service beside its numbers.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
@@ -147,13 +149,21 @@ impl Engine {
             state.presence.gap(from, until);
         }
     }
+}
 
-    /// What tells whether a series' source is silent.
-    pub(crate) fn state_of(&self, service: Option<&Arc<Service>>, name: &str) -> &ServiceState {
-        if let Some(state) = service.and_then(|service| self.services.get(service)) {
-            return state;
-        }
-        let named = self.services.iter().find(|(service, _)| service.name == name);
-        named.map_or(&self.anything, |(_, state)| state)
+/// What tells whether a series' source is silent: its service, else one of the name that the
+/// document gives, else any telemetry at all.
+pub(crate) fn source_of<'a>(
+    services: &'a BTreeMap<Arc<Service>, ServiceState>,
+    anything: &'a ServiceState,
+    series: &Series,
+) -> &'a ServiceState {
+    if let Some(state) = series.service.as_ref().and_then(|service| services.get(service)) {
+        return state;
     }
+    let name = &*series.slo.service_name;
+    // Services sort by name first: the bare name comes before all others of that name.
+    let first = Arc::new(Service::named(name));
+    let named = services.range(first..).next().filter(|(service, _)| service.name == name);
+    named.map_or(anything, |(_, state)| state)
 }
