@@ -24,7 +24,7 @@ use crate::commit::{Committer, ToJournal};
 use crate::control::Controls;
 use crate::hub::{Hub, Views, tenant_of};
 use crate::memory::resident_bytes;
-use crate::options::{DaemonOptions, Definitions};
+use crate::options::{DaemonOptions, Definitions, WorkersOptions};
 use crate::tick::{HUB_QUEUE, JOURNAL_QUEUE, ToHub};
 use crate::worker::{Worker, WorkerOptions};
 
@@ -93,54 +93,25 @@ impl Daemon {
     /// # Errors
     /// If a part cannot start; what had started ends.
     pub async fn start(options: DaemonOptions) -> Result<Self, DaemonError> {
-        let sinks = options.emit.sinks();
-        let begun = now();
-        let (journal, restored) = journal::open(&options.data_dir, fresh_epoch(), begun, sinks)?;
-        let (engines, template) = restore(&options.engine, restored);
-        let incidents = engines.values().flat_map(Engine::incidents).collect::<Vec<_>>();
-        let feed = Feed::new(fresh_epoch(), incidents);
-        let (to_hub, from_workers) = sync_channel(HUB_QUEUE);
-        let (to_journal, from_hub) = sync_channel(JOURNAL_QUEUE);
         let (stop, stopped) = watch::channel(false);
-        let (outbox_grew, wake) = watch::channel(0);
-        let (trouble_sender, trouble) = watch::channel(None);
-        let (receipts, from_sinks) = mpsc::channel(RECEIPT_QUEUE);
-        let emitter =
-            Emitter::start(options.emit.clone(), journal.clone(), receipts, wake, jitter())?;
-        let emitter = Arc::new(emitter);
-        let committer = Committer {
-            journal: journal.clone(),
-            feed: Arc::clone(&feed),
-            outbox_grew,
-            trouble: trouble_sender,
-        };
-        let committer = named("journal").spawn(move || committer.run(&from_hub))?;
-        let _ = tokio::spawn(forward_receipts(from_sinks, to_journal.clone()));
+        let store = Store::open(&options)?;
+        let outlet = Outlet::start(&options, &store)?;
         let credentials = Arc::new(Credentials::new(options.credentials));
         let gate = Gate::new(options.gate, Arc::clone(&credentials));
-        let (workers, grpc, http) = start_workers(&options.workers, &gate, &to_hub, &stopped)?;
-        let views: Arc<Views> = Arc::new(ArcSwap::from_pointee(BTreeMap::new()));
-        let hub = Hub {
-            engines,
-            template,
-            recall: workers.iter().map(|worker| worker.recall.clone()).collect(),
-            behind: workers.iter().map(|worker| Arc::clone(&worker.behind)).collect(),
-            to_journal: to_journal.clone(),
-            views: Arc::clone(&views),
-            feed: Arc::clone(&feed),
-        };
-        let hub = named("hub").spawn(move || hub.run(&from_workers))?;
+        let (journal, feed) = (store.journal.clone(), Arc::clone(&store.feed));
+        let inlet = Inlet::start(&options.workers, &gate, store, &outlet, &stopped)?;
         let address = options.api;
         let bind = TcpListener::bind(address).await;
         let listener = bind.map_err(|source| DaemonError::Api { address, source })?;
+        let (grpc, http) = inlet.addresses;
         let endpoints = Endpoints { grpc, http, api: listener.local_addr()? };
         let (sink_trouble_sender, sink_trouble) = watch::channel(Vec::new());
         let controls = Controls {
-            to_hub: to_hub.clone(),
-            views,
+            to_hub: inlet.to_hub.clone(),
+            views: inlet.views,
             journal: journal.clone(),
             recorder: options.recorder.clone(),
-            trouble,
+            trouble: outlet.trouble,
             sink_trouble,
             stop: stopped.clone(),
         };
@@ -155,25 +126,24 @@ impl Daemon {
             recorder: options.recorder,
             gate: Arc::clone(&gate),
             feed: Arc::clone(&feed),
-            emitter: Arc::clone(&emitter),
+            emitter: Arc::clone(&outlet.emitter),
             journal,
             memory_bytes: options.memory_bytes,
             sink_trouble: sink_trouble_sender,
         };
-        let chores = tokio::spawn(chores.run());
         Ok(Self {
             endpoints,
             feed,
             gate,
-            workers,
-            to_hub,
-            to_journal,
-            hub,
-            committer,
-            emitter,
+            workers: inlet.workers,
+            to_hub: inlet.to_hub,
+            to_journal: outlet.to_journal,
+            hub: inlet.hub,
+            committer: outlet.committer,
+            emitter: outlet.emitter,
             stop,
             api,
-            chores,
+            chores: tokio::spawn(chores.run()),
         })
     }
 
@@ -245,6 +215,88 @@ impl Daemon {
             Ok(Err(error)) => tracing::error!(%error, "the API ended badly"),
             Err(error) => tracing::error!(%error, "the API panicked"),
         }
+    }
+}
+
+/// What the journal held.
+struct Store {
+    journal: Journal,
+    engines: BTreeMap<Tenant, Engine>,
+    /// For tenants that are not known yet.
+    template: EngineOptions,
+    feed: Arc<Feed>,
+}
+
+impl Store {
+    fn open(options: &DaemonOptions) -> Result<Self, DaemonError> {
+        let sinks = options.emit.sinks();
+        let (journal, restored) = journal::open(&options.data_dir, fresh_epoch(), now(), sinks)?;
+        let (engines, template) = restore(&options.engine, restored);
+        let incidents = engines.values().flat_map(Engine::incidents).collect::<Vec<_>>();
+        let feed = Feed::new(fresh_epoch(), incidents);
+        Ok(Self { journal, engines, template, feed })
+    }
+}
+
+/// From the journal outwards.
+struct Outlet {
+    emitter: Arc<Emitter>,
+    to_journal: SyncSender<ToJournal>,
+    committer: std::thread::JoinHandle<()>,
+    trouble: watch::Receiver<Option<String>>,
+}
+
+impl Outlet {
+    fn start(options: &DaemonOptions, store: &Store) -> Result<Self, DaemonError> {
+        let (to_journal, from_hub) = sync_channel(JOURNAL_QUEUE);
+        let (outbox_grew, wake) = watch::channel(0);
+        let (trouble_sender, trouble) = watch::channel(None);
+        let (receipts, from_sinks) = mpsc::channel(RECEIPT_QUEUE);
+        let (emit, journal) = (options.emit.clone(), store.journal.clone());
+        let emitter = Arc::new(Emitter::start(emit, journal, receipts, wake, jitter())?);
+        let committer = Committer {
+            journal: store.journal.clone(),
+            feed: Arc::clone(&store.feed),
+            outbox_grew,
+            trouble: trouble_sender,
+        };
+        let committer = named("journal").spawn(move || committer.run(&from_hub))?;
+        drop(tokio::spawn(forward_receipts(from_sinks, to_journal.clone())));
+        Ok(Self { emitter, to_journal, committer, trouble })
+    }
+}
+
+/// From the sockets to the engines.
+struct Inlet {
+    workers: Vec<Worker>,
+    addresses: (SocketAddr, SocketAddr),
+    to_hub: SyncSender<ToHub>,
+    hub: std::thread::JoinHandle<()>,
+    views: Arc<Views>,
+}
+
+impl Inlet {
+    fn start(
+        options: &WorkersOptions,
+        gate: &Arc<Gate>,
+        store: Store,
+        outlet: &Outlet,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Self, DaemonError> {
+        let (to_hub, from_workers) = sync_channel(HUB_QUEUE);
+        let (workers, grpc, http) = start_workers(options, gate, &to_hub, stop)?;
+        let views: Arc<Views> = Arc::new(ArcSwap::from_pointee(BTreeMap::new()));
+        let hub = Hub {
+            engines: store.engines,
+            template: store.template,
+            recall: workers.iter().map(|worker| worker.recall.clone()).collect(),
+            behind: workers.iter().map(|worker| Arc::clone(&worker.behind)).collect(),
+            to_journal: outlet.to_journal.clone(),
+            views: Arc::clone(&views),
+            feed: store.feed,
+        };
+        let hub = named("hub").spawn(move || hub.run(&from_workers))?;
+        Ok(Self { workers, addresses: (grpc, http), to_hub, hub, views })
     }
 }
 
@@ -343,7 +395,7 @@ fn count_delivery(receipt: &journal::Receipt, outcome: &str) {
 type Started = (Vec<Worker>, SocketAddr, SocketAddr);
 
 fn start_workers(
-    options: &crate::options::WorkersOptions,
+    options: &WorkersOptions,
     gate: &Arc<Gate>,
     to_hub: &SyncSender<ToHub>,
     stop: &watch::Receiver<bool>,

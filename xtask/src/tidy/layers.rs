@@ -8,7 +8,7 @@ const LAYERS: &[(u8, &[&str])] = &[
     (0, &["model", "document"]),
     (1, &["otlp", "slo", "alert", "correlate", "enrich", "dispatch"]),
     (2, &["observe", "engine"]),
-    (3, &["config", "auth", "telemetry", "journal", "contract"]),
+    (3, &["config", "auth", "telemetry", "journal", "contract", "replay"]),
     (4, &["receive", "emit", "api", "shop", "load"]),
     (5, &["runtime"]),
     (6, &["fogbell"]),
