@@ -8,6 +8,8 @@ use tokio::sync::broadcast;
 
 /// Changes that are kept for subscribers that come back with a token.
 const KEPT_MAX: usize = 10_000;
+/// Incidents that are over and still told; the oldest leave first. The journal has their revisions.
+const ENDED_MAX: usize = 2_000;
 /// Changes that a subscriber may lag behind before it is cut.
 const LAG_MAX: usize = 1_000;
 
@@ -96,6 +98,7 @@ impl Feed {
         };
         state.next += 1;
         let _ = state.incidents.insert((Arc::clone(&incident.tenant), incident.id), incident);
+        state.forget_ended();
         if state.kept.len() == KEPT_MAX {
             let _ = state.kept.pop_front();
         }
@@ -162,6 +165,22 @@ impl Feed {
 }
 
 impl State {
+    /// Looks for what may leave only once the map has grown well beyond its bound, so that the
+    /// cost of looking is spread over many changes.
+    fn forget_ended(&mut self) {
+        let is_over = |incident: &&Arc<Incident>| !incident.status.is_live();
+        if self.incidents.len() <= ENDED_MAX + ENDED_MAX / 4 {
+            return;
+        }
+        let surplus = self.incidents.values().filter(is_over).count().saturating_sub(ENDED_MAX);
+        let over = self.incidents.iter().filter(|(_, incident)| !incident.status.is_live());
+        let mut oldest: Vec<_> = over.map(|(key, i)| (i.updated_at, key.clone())).collect();
+        oldest.sort_unstable();
+        for (_, key) in oldest.into_iter().take(surplus) {
+            let _ = self.incidents.remove(&key);
+        }
+    }
+
     fn of(&self, tenant: &Tenant) -> Vec<Arc<Incident>> {
         let first = (Arc::clone(tenant), IncidentId::default());
         let from = self.incidents.range(first..);
@@ -204,6 +223,28 @@ mod tests {
         assert_eq!(missed, [3]);
         assert_eq!(resumed.snapshot.iter().map(|i| i.revision).collect::<Vec<_>>(), [2]);
         assert_eq!(resumed.position, Resume { epoch: 7, offset: 3 });
+    }
+
+    #[test]
+    fn what_is_over_leaves_oldest_first_and_what_is_live_stays() {
+        let feed = Feed::new(7, []);
+        let tenant: Tenant = "shop".into();
+        feed.publish(revision("shop", 1, 1), &[]);
+        for number in 2..=ENDED_MAX as u64 * 2 {
+            let mut ended = revision("shop", number, 1);
+            let incident = Arc::make_mut(&mut ended.incident);
+            incident.status = model::Status::Closed;
+            incident.updated_at = Timestamp::from_unix_s(number);
+            feed.publish(ended, &[]);
+        }
+        let kept = feed.incidents(&tenant);
+        assert!(
+            (ENDED_MAX..=ENDED_MAX + ENDED_MAX / 4 + 1).contains(&kept.len()),
+            "{}",
+            kept.len()
+        );
+        assert_eq!(kept[0].id.number, 1, "the live one stays");
+        assert_eq!(kept.last().map(|i| i.id.number), Some(ENDED_MAX as u64 * 2));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use crate::hash::{Key, KeyMap};
+use crate::hash::{Key, KeyMap, Short};
 
 /// Counts the stretches of time after which idle entries are let go; see
 /// [`crate::GENERATION_S`].
@@ -26,8 +26,8 @@ pub(crate) struct Arena<T> {
 /// Under what an entry is found.
 #[derive(Clone, Copy, Debug)]
 struct Origin {
-    key: Key,
-    family: Key,
+    key: Short,
+    family: Short,
     live: bool,
 }
 
@@ -52,7 +52,7 @@ impl<T> Arena<T> {
     /// Finds the entry and marks it as used.
     #[inline(always)]
     pub(crate) fn find(&mut self, key: Key, now: Generation) -> Option<u32> {
-        let id = *self.index.get(&key)?;
+        let id = *self.index.get(&key.into())?;
         self.used[id as usize] = now;
         Some(id)
     }
@@ -60,7 +60,7 @@ impl<T> Arena<T> {
     /// Whether there is room for one more of the family; counts it if not.
     pub(crate) fn has_room(&mut self, family: Key) -> bool {
         let has_room = self.index.len() < self.max
-            && self.families.get(&family).is_none_or(|&count| count < self.family_max);
+            && self.families.get(&family.into()).is_none_or(|&count| count < self.family_max);
         self.refused += u64::from(!has_room);
         has_room
     }
@@ -68,6 +68,7 @@ impl<T> Arena<T> {
     /// Adds an entry that is not there yet. Room is not looked at, since overflow entries must
     /// always be there.
     pub(crate) fn insert(&mut self, key: Key, family: Key, now: Generation, value: T) -> u32 {
+        let (key, family) = (Short::from(key), Short::from(family));
         let origin = Origin { key, family, live: true };
         *self.families.entry(family).or_default() += 1;
         let id = match self.free.pop() {
@@ -145,9 +146,9 @@ mod tests {
     use super::*;
 
     fn intern(arena: &mut Arena<&'static str>, key: Key, family: Key, now: u32) -> Option<u32> {
-        arena.find(key, now).or_else(|| {
-            arena.has_room(family).then(|| arena.insert(key, family, now, "value"))
-        })
+        arena
+            .find(key, now)
+            .or_else(|| arena.has_room(family).then(|| arena.insert(key, family, now, "value")))
     }
 
     #[test]

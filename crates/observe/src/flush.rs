@@ -123,7 +123,7 @@ impl Tables {
             slow: u64::from(slow),
             entry_total: u64::from(std::mem::take(&mut operation.entry_total)),
             entry_bad: u64::from(std::mem::take(&mut operation.entry_bad)),
-            latency: operation.latency.drain(),
+            latency: self.operation_latencies.drain(id, &mut operation.latency),
         }
     }
 
@@ -137,7 +137,7 @@ impl Tables {
             errors: u64::from(std::mem::take(&mut edge.errors)),
             throttled: u64::from(std::mem::take(&mut edge.throttled)),
             unanswered: u64::from(std::mem::take(&mut edge.unanswered)),
-            latency: edge.latency.drain(),
+            latency: self.edge_latencies.drain(id, &mut edge.latency),
         }
     }
 

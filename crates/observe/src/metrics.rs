@@ -90,7 +90,8 @@ impl<'a> MetricWalk<'_, 'a> {
         match view.temporality {
             Temporality::Delta if view.flags & NO_RECORDED_VALUE == 0 => {
                 let until = Timestamp::from_unix_ns(view.time_unix_ns);
-                let from = if view.start_unix_ns == 0 { view.time_unix_ns } else { view.start_unix_ns };
+                let from =
+                    if view.start_unix_ns == 0 { view.time_unix_ns } else { view.start_unix_ns };
                 let from = Timestamp::from_unix_ns(from);
                 let count = increment_of(kind, count);
                 for share in (Increment { from, until, count }).spread() {

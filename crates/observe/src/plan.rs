@@ -127,9 +127,9 @@ impl SignalPlan {
         if self.key_lengths & key_length_bit(key.len()) == 0 {
             return None;
         }
-        let found = self.items.binary_search_by(|(known, _)| {
-            (known.len(), known.as_ref()).cmp(&(key.len(), key))
-        });
+        let found = self
+            .items
+            .binary_search_by(|(known, _)| (known.len(), known.as_ref()).cmp(&(key.len(), key)));
         found.ok().map(|at| self.items[at].1)
     }
 }

@@ -77,7 +77,8 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
     fn operation(&mut self, kind: SpanKind, span: &Span<'a>) -> u32 {
         let new = name_of(kind, &self.fields, span.name);
         let tables = &mut self.state.tables;
-        let start = tables.seed.start(OPERATION | (new.separator as u64) << 16 | (kind as u64) << 8);
+        let start =
+            tables.seed.start(OPERATION | (new.separator as u64) << 16 | (kind as u64) << 8);
         let key = start.number(u64::from(self.run.service)).bytes(new.first);
         let key = if new.second.is_empty() { key } else { key.bytes(new.second) };
         let key = key.finish();
@@ -92,7 +93,8 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
         let tables = &mut self.state.tables;
         let operation = tables.operations.get_mut(judged.operation);
         operation.outcomes.add(judged.error, judged.slow);
-        operation.latency.add(judged.duration_ns);
+        let octaves = &mut operation.latency;
+        tables.operation_latencies.add(judged.operation, octaves, judged.duration_ns);
         if judged.kind.serves() && span.parent_span_id == [0; 8] {
             operation.entry_total += 1;
             operation.entry_bad += u32::from(judged.error || judged.slow);
@@ -135,9 +137,11 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
     fn count_tags(&mut self, judged: &Judged) {
         let tables = &mut self.state.tables;
         let service = self.run.service;
-        for (key, text) in
-            [("error.type", Text::ErrorType), ("tenant.id", Text::Tenant), ("faas.coldstart", Text::ColdStart)]
-        {
+        for (key, text) in [
+            ("error.type", Text::ErrorType),
+            ("tenant.id", Text::Tenant),
+            ("faas.coldstart", Text::ColdStart),
+        ] {
             let value = self.fields.get(text);
             if !value.is_empty() && tables.keeps(key) {
                 let tag = tables.tag(service, key, value);
@@ -159,10 +163,9 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
             return;
         }
         let [availability, latency] = self.run.automatic_series(self.state);
-        for (series, bad, reason) in [
-            (availability, judged.error, None),
-            (latency, judged.slow, Some("slow")),
-        ] {
+        for (series, bad, reason) in
+            [(availability, judged.error, None), (latency, judged.slow, Some("slow"))]
+        {
             if bad {
                 self.keep_exemplar(series, span, judged, reason);
             }

@@ -63,7 +63,9 @@ impl State {
             joined: Joined::new(limits.joined_spans),
             slis: options.slis.clone(),
             automatic: options.automatic,
-            slow_ns: options.automatic.map_or(LATENCY_THRESHOLD_NS, |automatic| automatic.latency_ns),
+            slow_ns: options
+                .automatic
+                .map_or(LATENCY_THRESHOLD_NS, |automatic| automatic.latency_ns),
             points: Vec::new(),
             dropped: Dropped::default(),
             counters: Counters::default(),

@@ -26,7 +26,11 @@ pub(crate) fn of_message(message: &str, out: &mut String) {
         } else {
             let end = rest.find(is_separator).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
-            if varies(word) { wildcard(out) } else { out.push_str(word) }
+            if varies(word) {
+                wildcard(out)
+            } else {
+                out.push_str(word)
+            }
             rest = after;
         }
     }
@@ -43,7 +47,20 @@ fn is_separator(c: char) -> bool {
         || c.is_control()
         || matches!(
             c,
-            '=' | ',' | ';' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '\'' | '|' | '`'
+            '=' | ','
+                | ';'
+                | '('
+                | ')'
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '<'
+                | '>'
+                | '"'
+                | '\''
+                | '|'
+                | '`'
         )
 }
 

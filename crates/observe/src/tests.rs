@@ -115,7 +115,8 @@ fn sums(deltas: &[PaneDelta]) -> BTreeMap<String, Vec<i128>> {
         for series in &delta.series {
             for pane in &series.panes {
                 let Count { total, bad_signed, bad_observed, uncertain } = pane.count;
-                let counts = [total.into(), bad_signed.into(), bad_observed.into(), uncertain.into()];
+                let counts =
+                    [total.into(), bad_signed.into(), bad_observed.into(), uncertain.into()];
                 add(format!("series {:?} {:?}", series.key, pane.pane), &counts);
             }
         }

@@ -11,10 +11,11 @@ use arc_swap::ArcSwap;
 use auth::{Credentials, Tenant};
 use emit::{Emitter, ReceiptMessage};
 use engine::{Engine, EngineOptions, RestoreReport};
-use journal::{Journal, Restored};
+use journal::{Journal, Receipt, Restored};
+use model::{Action, Outgoing, OutgoingKind};
 use observe::ObserverOptions;
 use receive::Gate;
-use telemetry::{Counter, Gauge};
+use telemetry::{Counter, Gauge, Histogram};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -261,7 +262,7 @@ impl Outlet {
             trouble: trouble_sender,
         };
         let committer = named("journal").spawn(move || committer.run(&from_hub))?;
-        drop(tokio::spawn(forward_receipts(from_sinks, to_journal.clone())));
+        drop(tokio::spawn(forward_receipts(from_sinks, to_journal.clone(), store.journal.clone())));
         Ok(Self { emitter, to_journal, committer, trouble })
     }
 }
@@ -362,11 +363,15 @@ impl Chores {
 async fn forward_receipts(
     mut from: mpsc::Receiver<ReceiptMessage>,
     to_journal: SyncSender<ToJournal>,
+    journal: Journal,
 ) {
     while let Some(message) = from.recv().await {
         let message = match message {
             ReceiptMessage::Confirmed(receipt) => {
                 count_delivery(&receipt, "confirmed");
+                if receipt.kind == OutgoingKind::Page {
+                    time_page(&journal, &receipt);
+                }
                 ToJournal::Confirmed(receipt)
             }
             ReceiptMessage::Refused(receipt, why) => {
@@ -383,7 +388,17 @@ async fn forward_receipts(
     }
 }
 
-fn count_delivery(receipt: &journal::Receipt, outcome: &str) {
+/// From the judgement that decided to the sink's confirmation, of pages that wake someone.
+fn time_page(journal: &Journal, receipt: &Receipt) {
+    let Ok(Some(entry)) = journal.entry(receipt) else { return };
+    let Outgoing::Delivery(delivery) = &entry.outgoing else { return };
+    if delivery.action == Action::Trigger && delivery.incident.revision == 1 {
+        let took = now().since(delivery.incident.detected_at).as_secs_f64();
+        Histogram::PageLatency.record(took, &[("sink", receipt.sink.clone())]);
+    }
+}
+
+fn count_delivery(receipt: &Receipt, outcome: &str) {
     let labels = [
         ("sink", receipt.sink.clone()),
         ("kind", receipt.kind.to_string()),

@@ -80,7 +80,7 @@ catalogue! {
     Histogram {
         EngineTurn = "fogbell_engine_turn_seconds", "Time of one turn of the engine.";
         Commit = "fogbell_journal_commit_seconds", "Time of one journal commit.";
-        PageLatency = "fogbell_page_latency_seconds", "From the hand-over that decided to the page's confirmation, by sink.";
+        PageLatency = "fogbell_page_latency_seconds", "From the judgement that decided to the page's confirmation, by sink.";
         Request = "fogbell_request_seconds", "Time from a whole request to its answer, by transport.";
     }
 }

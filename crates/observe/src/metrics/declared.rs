@@ -74,7 +74,11 @@ impl<'a> MetricWalk<'_, 'a> {
     }
 
     /// A histogram under the declared SLIs: its observations are the events.
-    pub(super) fn declared_histogram(&mut self, view: &PointView<'a>, histogram: Histogram<'_, 'a>) {
+    pub(super) fn declared_histogram(
+        &mut self,
+        view: &PointView<'a>,
+        histogram: Histogram<'_, 'a>,
+    ) {
         let unit = self.unit();
         let mut number = 0;
         while let Some(sli) = self.slots.active(self.plan, number) {

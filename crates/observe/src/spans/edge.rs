@@ -39,7 +39,7 @@ impl<'a> SpanWalk<'_, 'a> {
         let tables = &mut self.state.tables;
         let edge = tables.edges.get_mut(judged.edge);
         edge.calls += 1;
-        edge.latency.add(judged.duration_ns);
+        tables.edge_latencies.add(judged.edge, &mut edge.latency, judged.duration_ns);
         if judged.error {
             edge.errors += 1;
             edge.throttled += u32::from(verdict::is_throttled(&self.fields));

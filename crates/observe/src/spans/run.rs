@@ -71,9 +71,8 @@ impl Run<'_> {
     }
 
     pub(super) fn automatic_series(&self, state: &mut State) -> [u32; 2] {
-        [AutomaticSli::Availability, AutomaticSli::Latency].map(|sli| {
-            state.tables.automatic_series(self.service, sli, AutomaticSource::Spans)
-        })
+        [AutomaticSli::Availability, AutomaticSli::Latency]
+            .map(|sli| state.tables.automatic_series(self.service, sli, AutomaticSource::Spans))
     }
 
     /// The tag of a span's status code.

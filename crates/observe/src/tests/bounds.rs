@@ -12,7 +12,7 @@ fn serve(observer: &mut Observer, resource: &str, name: &str, with: &str) {
 fn services_beyond_the_cap_are_judged_together() {
     let mut observer = limited(Limits { services: 3, ..Limits::default() });
     for number in 0..10 {
-        let resource = format!("service.name=s{number},service.version=1");
+        let resource = format!("service.name=s{number},service.version=v1");
         serve(&mut observer, &resource, "a", "http.response.status_code=500");
     }
     let delta = observer.flush();
@@ -104,7 +104,8 @@ fn an_id_that_is_lent_anew_names_its_new_series() {
 
 #[test]
 fn a_million_services_stay_within_the_caps() {
-    let limits = Limits { services: 500, resources: 500, recall_bytes: 1 << 20, ..Limits::default() };
+    let limits =
+        Limits { services: 500, resources: 500, recall_bytes: 1 << 20, ..Limits::default() };
     let mut observer = limited(limits);
     for number in 0..20_000 {
         let resource = format!("service.name=s{number},k8s.pod.name=p{number}");
@@ -129,4 +130,32 @@ fn messages_beyond_their_cap_share_one() {
         observer.flush().spans.iter().map(|span| span.message.to_string()).collect();
     messages.dedup();
     assert_eq!(messages, ["message 0", "message 1", "__overflow__"]);
+}
+
+#[test]
+fn a_resource_that_sends_no_spans_for_long_keeps_its_own_tags() {
+    let mut observer = observer();
+    let quiet = "service.name=quiet,service.version=v1";
+    observer.traces(&traces(quiet, vec![span(SERVER, "a", "")]), NOW).unwrap();
+    observer.flush();
+    let mut now = NOW;
+    for number in 0..40 {
+        now = now.after(Duration::from_secs(30));
+        let record = opentelemetry_proto::tonic::logs::v1::LogRecord {
+            time_unix_nano: now.unix_ns(),
+            ..log(9, "still here", "")
+        };
+        observer.logs(&logs(quiet, vec![record]), now).unwrap();
+        // New tags take over whatever was let go, all of it in the end.
+        let tags = if number < 39 { "" } else { ",host.name=h,cloud.region=r,k8s.pod.name=p" };
+        let other = format!("service.name=other,service.version=w{number}{tags}");
+        let span = ended(SERVER, "b", "", now, MS);
+        observer.traces(&traces(&other, vec![span]), now).unwrap();
+        observer.flush();
+    }
+    let span = ended(SERVER, "a", "", now, MS);
+    observer.traces(&traces(quiet, vec![span]), now).unwrap();
+    let delta = observer.flush();
+    let [tag] = delta.tags.as_slice() else { panic!("{delta:?}") };
+    assert_eq!((&*tag.service.name, &*tag.key, &*tag.value), ("quiet", "service.version", "v1"));
 }

@@ -6,7 +6,13 @@ use super::otel::*;
 use super::*;
 
 /// The plan of one SLO `objective` over a signal; `numerator` is `good` or `bad`.
-pub(super) fn plan(signal: &str, numerator: &str, selected: &str, total: &str, group: &str) -> Arc<SliPlan> {
+pub(super) fn plan(
+    signal: &str,
+    numerator: &str,
+    selected: &str,
+    total: &str,
+    group: &str,
+) -> Arc<SliPlan> {
     let source = |filter: &str| {
         format!(
             "{{ metricSource: {{ type: otlp, spec: {{ signal: {signal}, filter: '{filter}', groupBy: [{group}] }} }} }}"
@@ -64,7 +70,8 @@ fn spans_are_selected_by_resource_attributes_and_intrinsics() {
 
 #[test]
 fn groups_are_counted_apart_and_beyond_the_cap_together() {
-    let slis = plan("traces", "good", "{ status != error }", "{ kind = server }", "span.tier, span.zone");
+    let slis =
+        plan("traces", "good", "{ status != error }", "{ kind = server }", "span.tier, span.zone");
     let limits = Limits { groups_per_slo: 2, ..Limits::default() };
     let mut observer = Observer::new(&ObserverOptions { slis, limits, ..options() });
     for with in ["tier=1,zone=a", "zone=a", "tier=1,zone=a", "tier=2,zone=a", "tier=3,zone=b"] {
@@ -81,7 +88,8 @@ fn groups_are_counted_apart_and_beyond_the_cap_together() {
 
 #[test]
 fn weights_count_for_declared_slis_too() {
-    let mut observer = judging(plan("traces", "good", "{ status != error }", "{ kind = server }", ""));
+    let mut observer =
+        judging(plan("traces", "good", "{ status != error }", "{ kind = server }", ""));
     let mut sampled = failed(span(SERVER, "a", ""), "");
     sampled.trace_state = "ot=th:c".to_owned();
     observer.traces(&traces("service.name=shop", vec![sampled]), NOW).unwrap();
@@ -109,7 +117,8 @@ fn log_records_are_selected_by_severity_body_and_attributes() {
 
 #[test]
 fn replaced_slis_count_from_then_on() {
-    let mut observer = judging(plan("traces", "good", "{ status != error }", "{ kind = server }", ""));
+    let mut observer =
+        judging(plan("traces", "good", "{ status != error }", "{ kind = server }", ""));
     let request = traces("service.name=shop", vec![span(SERVER, "a", ""), span(CLIENT, "b", "")]);
     observer.traces(&request, NOW).unwrap();
     observer.replace_slis(plan("traces", "good", "{ status = error }", "{ kind = client }", ""));
@@ -119,12 +128,16 @@ fn replaced_slis_count_from_then_on() {
 
 #[test]
 fn slots_of_one_event_do_not_leak_into_the_next() {
-    let mut observer = judging(plan("traces", "bad", "{ span.tier = 1 }", "{ kind = server }", "scope.name"));
+    let mut observer =
+        judging(plan("traces", "bad", "{ span.tier = 1 }", "{ kind = server }", "scope.name"));
     let spans = vec![
         span(SERVER, "a", "tier=1"),
         span(SERVER, "a", ""),
         // Its trace id makes it invalid; its attributes are not those of the next.
-        opentelemetry_proto::tonic::trace::v1::Span { trace_id: vec![], ..span(SERVER, "a", "tier=1") },
+        opentelemetry_proto::tonic::trace::v1::Span {
+            trace_id: vec![],
+            ..span(SERVER, "a", "tier=1")
+        },
         span(SERVER, "a", ""),
     ];
     let summary = observer.traces(&traces("service.name=shop", spans), NOW).unwrap();

@@ -6,7 +6,8 @@ const SHOP: &str = "service.name=shop";
 #[test]
 fn records_are_heard_and_errors_among_them_counted() {
     let mut observer = observer();
-    let records = vec![log(9, "fine", ""), log(13, "hm", ""), log(17, "bad", ""), log(21, "worse", "")];
+    let records =
+        vec![log(9, "fine", ""), log(13, "hm", ""), log(17, "bad", ""), log(21, "worse", "")];
     observer.logs(&logs(SHOP, records), NOW).unwrap();
     let delta = observer.flush();
     let service = only_service(&delta);
@@ -29,7 +30,10 @@ fn warnings_and_worse_are_counted_by_template() {
         delta.logs.iter().map(|log| (&*log.template, log.count, log.severity)).collect();
     assert_eq!(templates[0], ("order <*> failed", 2, 17));
     assert_eq!(templates.len(), 2);
-    assert!(!templates[1].0.contains("jane") && !templates[1].0.contains("hunter2"), "{templates:?}");
+    assert!(
+        !templates[1].0.contains("jane") && !templates[1].0.contains("hunter2"),
+        "{templates:?}"
+    );
 }
 
 #[test]

@@ -67,10 +67,28 @@ fn server_histograms_feed_the_automatic_slis() {
     for (name, unit, bounds, failing, works) in [
         ("http.server.request.duration", "s", [0.1, 0.5], "http.response.status_code=500", ok),
         ("http.server.request.duration", "s", [0.1, 0.5], "error.type=timeout", ok),
-        ("http.server.duration", "ms", [100.0, 500.0], "http.status_code=503", "http.status_code=404"),
+        (
+            "http.server.duration",
+            "ms",
+            [100.0, 500.0],
+            "http.status_code=503",
+            "http.status_code=404",
+        ),
         ("http.server.duration", "", [100.0, 500.0], "http.status_code=503", "error.type=404"),
-        ("rpc.server.call.duration", "s", [0.1, 0.5], "rpc.response.status_code=UNAVAILABLE", "rpc.response.status_code=OK"),
-        ("rpc.server.duration", "ms", [100.0, 500.0], "rpc.grpc.status_code=13", "rpc.grpc.status_code=5"),
+        (
+            "rpc.server.call.duration",
+            "s",
+            [0.1, 0.5],
+            "rpc.response.status_code=UNAVAILABLE",
+            "rpc.response.status_code=OK",
+        ),
+        (
+            "rpc.server.duration",
+            "ms",
+            [100.0, 500.0],
+            "rpc.grpc.status_code=13",
+            "rpc.grpc.status_code=5",
+        ),
     ] {
         let points = vec![point(works, &[5, 3, 2], &bounds), point(failing, &[1, 0, 0], &bounds)];
         let delta = seen(vec![metric(name, unit, histogram(DELTA, points))]);
@@ -85,8 +103,16 @@ fn server_histograms_feed_the_automatic_slis() {
 #[test]
 fn other_metrics_are_heard_and_make_no_series() {
     let delta = seen(vec![
-        metric("http.client.request.duration", "s", histogram(DELTA, vec![point("", &[1, 1], &[0.1])])),
-        metric("jvm.memory.used", "By", Data::Gauge(Gauge { data_points: vec![number("", Number::AsInt(7))] })),
+        metric(
+            "http.client.request.duration",
+            "s",
+            histogram(DELTA, vec![point("", &[1, 1], &[0.1])]),
+        ),
+        metric(
+            "jvm.memory.used",
+            "By",
+            Data::Gauge(Gauge { data_points: vec![number("", Number::AsInt(7))] }),
+        ),
     ]);
     assert_eq!((delta.series.len(), delta.points.len()), (0, 0));
     assert_eq!(only_service(&delta).points, 2);
@@ -148,7 +174,8 @@ fn increments_over_several_panes_are_spread_over_them() {
     let minute = Duration::from_secs(60);
     let start_time_unix_nano = NOW.before(minute).unix_ns();
     let point = HistogramDataPoint { start_time_unix_nano, ..point("", &[120], &[]) };
-    let delta = seen(vec![metric("http.server.request.duration", "s", histogram(DELTA, vec![point]))]);
+    let delta =
+        seen(vec![metric("http.server.request.duration", "s", histogram(DELTA, vec![point]))]);
     let panes = &delta.series[0].panes;
     assert_eq!(panes.len(), 13);
     assert_eq!(panes.iter().map(|p| p.count.total).sum::<u64>(), 120);
@@ -246,7 +273,8 @@ fn judged(slis: Arc<SliPlan>, list: Vec<Metric>) -> PaneDelta {
 fn sums_count_by_their_increase_and_one_metric_may_hold_both_sides() {
     let total = r#"{ metric.name = "requests" }"#;
     let good = r#"{ metric.name = "requests" && point.code != 500 }"#;
-    let points = || vec![number("code=200", Number::AsInt(90)), number("code=500", Number::AsInt(10))];
+    let points =
+        || vec![number("code=200", Number::AsInt(90)), number("code=500", Number::AsInt(10))];
     let slis = plan("metrics", "good", good, total, "resource.service.name");
     let delta = judged(slis.clone(), vec![metric("requests", "1", sum(DELTA, points()))]);
     let expected = [(vec!["shop".to_owned()], (100, 10))];
@@ -283,8 +311,7 @@ fn sides_that_come_as_two_metrics_are_told_apart() {
 #[test]
 fn each_point_of_a_gauge_is_an_event() {
     let slis = plan("metrics", "good", "{ value < 0.8 }", r#"{ metric.name = "load" }"#, "");
-    let data_points =
-        [0.5, 0.79, 0.8].map(|value| number("", Number::AsDouble(value))).to_vec();
+    let data_points = [0.5, 0.79, 0.8].map(|value| number("", Number::AsDouble(value))).to_vec();
     let delta = judged(slis, vec![metric("load", "1", Data::Gauge(Gauge { data_points }))]);
     assert_eq!(declared(&delta, "objective"), [(vec![], (3, 1))].into());
 }

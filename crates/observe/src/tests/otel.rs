@@ -67,7 +67,7 @@ pub(super) fn traces(with: &str, spans: Vec<Span>) -> Vec<u8> {
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
     let resource_spans =
         vec![ResourceSpans { resource: resource(with), scope_spans, ..ResourceSpans::default() }];
-    ExportTraceServiceRequest { resource_spans, ..Default::default() }.encode_to_vec()
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 
 pub(super) fn metrics(with: &str, metrics: Vec<Metric>) -> Vec<u8> {
@@ -77,14 +77,14 @@ pub(super) fn metrics(with: &str, metrics: Vec<Metric>) -> Vec<u8> {
         scope_metrics,
         ..ResourceMetrics::default()
     }];
-    ExportMetricsServiceRequest { resource_metrics, ..Default::default() }.encode_to_vec()
+    ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
 }
 
 pub(super) fn logs(with: &str, log_records: Vec<LogRecord>) -> Vec<u8> {
     let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
     let resource_logs =
         vec![ResourceLogs { resource: resource(with), scope_logs, ..ResourceLogs::default() }];
-    ExportLogsServiceRequest { resource_logs, ..Default::default() }.encode_to_vec()
+    ExportLogsServiceRequest { resource_logs }.encode_to_vec()
 }
 
 pub(super) fn log(severity: i32, body: &str, with: &str) -> LogRecord {

@@ -21,7 +21,10 @@ fn a_service_is_its_name_namespace_and_environment() {
         ("service.name=a", ("a", "", "")),
         ("service.name=a,service.namespace=n,deployment.environment.name=prod", ("a", "n", "prod")),
         ("service.name=a,deployment.environment=old", ("a", "", "old")),
-        ("deployment.environment=old,deployment.environment.name=new,service.name=a", ("a", "", "new")),
+        (
+            "deployment.environment=old,deployment.environment.name=new,service.name=a",
+            ("a", "", "new"),
+        ),
         ("k8s.pod.name=x", ("unknown_service", "", "")),
     ] {
         let delta = seen(resource, vec![span(SERVER, "x", "")]);
@@ -39,11 +42,26 @@ fn operations_are_named_by_convention() {
         (SERVER, "GET /x", "http.request.method=GET", "GET /x"),
         (SERVER, "grpc", "rpc.system=grpc,rpc.service=shop.Cart,rpc.method=Add", "shop.Cart/Add"),
         (SERVER, "grpc", "rpc.system.name=grpc,rpc.method=shop.Cart/Add", "shop.Cart/Add"),
-        (CLIENT, "q", "db.system.name=mysql,db.operation.name=SELECT,db.collection.name=t", "SELECT t"),
+        (
+            CLIENT,
+            "q",
+            "db.system.name=mysql,db.operation.name=SELECT,db.collection.name=t",
+            "SELECT t",
+        ),
         (CLIENT, "q", "db.system=mysql,db.operation=SELECT,db.sql.table=t", "SELECT t"),
         (CLIENT, "q", "db.system.name=mysql,db.query.summary=SELECT a JOIN b", "SELECT a JOIN b"),
-        (PRODUCER, "s", "messaging.system=kafka,messaging.operation.name=send,messaging.destination.name=o", "send o"),
-        (CONSUMER, "s", "messaging.system=kafka,messaging.operation=process,messaging.destination.name=o", "process o"),
+        (
+            PRODUCER,
+            "s",
+            "messaging.system=kafka,messaging.operation.name=send,messaging.destination.name=o",
+            "send o",
+        ),
+        (
+            CONSUMER,
+            "s",
+            "messaging.system=kafka,messaging.operation=process,messaging.destination.name=o",
+            "process o",
+        ),
         (CLIENT, "GET", "http.request.method=GET,url.template=/u/{id}", "GET /u/{id}"),
         (INTERNAL, "render", "", "render"),
     ] {
@@ -91,7 +109,8 @@ fn a_span_weighs_what_its_sampling_threshold_says() {
         let span = span(SERVER, "a", &format!("http.response.status_code={code}"));
         opentelemetry_proto::tonic::trace::v1::Span { trace_state: state.to_owned(), ..span }
     };
-    let delta = seen(SHOP, vec![sampled("ot=th:c", 200), sampled("ot=th:8", 500), sampled("", 500)]);
+    let delta =
+        seen(SHOP, vec![sampled("ot=th:c", 200), sampled("ot=th:8", 500), sampled("", 500)]);
     let expected = Count { total: 7, bad_signed: 3, bad_observed: 2, uncertain: 0 };
     assert_eq!(availability(&delta), Some(expected));
     assert_eq!(only_operation(&delta).total, 3);
@@ -99,9 +118,8 @@ fn a_span_weighs_what_its_sampling_threshold_says() {
 
 #[test]
 fn events_are_counted_in_the_pane_in_which_they_ended() {
-    let at = |seconds_ago: u64| {
-        ended(SERVER, "a", "", NOW.before(Duration::from_secs(seconds_ago)), MS)
-    };
+    let at =
+        |seconds_ago: u64| ended(SERVER, "a", "", NOW.before(Duration::from_secs(seconds_ago)), MS);
     let delta = seen(SHOP, vec![at(0), at(12), at(3600), at(1)]);
     let panes = &delta.series[0].panes;
     let expected = [(3600, 1), (12, 1), (0, 2)]
@@ -130,7 +148,8 @@ fn what_is_too_old_or_too_far_ahead_is_counted_as_dropped() {
 
 #[test]
 fn entry_traffic_is_what_serves_without_a_parent() {
-    let child = |span| opentelemetry_proto::tonic::trace::v1::Span { parent_span_id: vec![9; 8], ..span };
+    let child =
+        |span| opentelemetry_proto::tonic::trace::v1::Span { parent_span_id: vec![9; 8], ..span };
     let delta = seen(
         SHOP,
         vec![
@@ -154,7 +173,12 @@ fn edges_are_known_by_what_the_caller_says_of_its_peer() {
     use PeerKind::{Database, Http, Messaging, Other, Rpc};
     for (with, kind, address, system) in [
         ("peer.service=cart,server.address=x,http.method=GET", Http, "cart", ""),
-        ("http.request.method=GET,server.address=cart.svc,server.port=8080", Http, "cart.svc:8080", ""),
+        (
+            "http.request.method=GET,server.address=cart.svc,server.port=8080",
+            Http,
+            "cart.svc:8080",
+            "",
+        ),
         ("net.peer.name=cart,net.peer.port=80,rpc.system=grpc", Rpc, "cart:80", "grpc"),
         ("network.peer.address=10.0.0.1", Other, "10.0.0.1", ""),
         ("db.system.name=postgresql,db.namespace=orders", Database, "orders", "postgresql"),
@@ -170,6 +194,17 @@ fn edges_are_known_by_what_the_caller_says_of_its_peer() {
     }
     assert_eq!(seen(SHOP, vec![span(CLIENT, "call", "")]).edges, []);
     assert_eq!(seen(SHOP, vec![span(SERVER, "serve", "server.address=me")]).edges, []);
+}
+
+#[test]
+fn peers_of_one_request_are_kept_apart() {
+    let calls =
+        ["server.port=1,db.system=a", "server.port=2,db.system=a", "server.port=2,db.system=b"];
+    let call = |with: &&str| span(CLIENT, "call", &format!("server.address=x,{with}"));
+    let delta = seen(SHOP, calls.iter().chain(&calls).map(call).collect());
+    let peers: Vec<_> =
+        delta.edges.iter().map(|e| (&*e.peer.address, &*e.peer.system, e.calls)).collect();
+    assert_eq!(peers, [("x:1", "a", 2), ("x:2", "a", 2), ("x:2", "b", 2)]);
 }
 
 #[test]
@@ -191,12 +226,17 @@ fn an_edge_tells_errors_throttling_and_silence_apart() {
 
 #[test]
 fn tags_are_counted_among_all_and_among_bad_spans_that_serve() {
-    let resource = "service.name=shop,service.version=2.4.0,k8s.pod.name=shop-1,cloud.region=eu,process.pid=7";
+    let resource =
+        "service.name=shop,service.version=2.4.0,k8s.pod.name=shop-1,cloud.region=eu,process.pid=7";
     let with = "http.request.method=GET,http.route=/a,http.response.status_code=";
     let delta = seen(
         resource,
         vec![
-            span(SERVER, "x", &format!("{with}200,feature_flag.key=dark,feature_flag.result.variant=on")),
+            span(
+                SERVER,
+                "x",
+                &format!("{with}200,feature_flag.key=dark,feature_flag.result.variant=on"),
+            ),
             span(SERVER, "x", &format!("{with}500,error.type=Boom,tenant.id=t1")),
             ended(SERVER, "x", &format!("{with}200"), NOW, 900 * MS),
             span(CLIENT, "y", "error.type=Other,peer.service=z"),
@@ -225,7 +265,8 @@ fn subjects_of_bad_entry_events_are_told_apart_without_their_names() {
     let request = |user: &str, code: u16| {
         span(SERVER, "a", &format!("user.id={user},http.response.status_code={code}"))
     };
-    let spans = vec![request("u1", 500), request("u1", 500), request("u2", 500), request("u3", 200)];
+    let spans =
+        vec![request("u1", 500), request("u1", 500), request("u2", 500), request("u3", 200)];
     let delta = seen(SHOP, spans.clone());
     assert_eq!(only_service(&delta).subjects.len(), 2);
     // The same user has the same hash in another worker with another seed.
@@ -265,7 +306,10 @@ fn secrets_leave_in_no_field() {
     let mut observer = observer();
     let spans = vec![
         failed(span(SERVER, &format!("GET /{secret}"), &format!("error.type={secret}")), secret),
-        failed(span(CLIENT, "call", &format!("peer.service={secret},db.query.text={secret}")), secret),
+        failed(
+            span(CLIENT, "call", &format!("peer.service={secret},db.query.text={secret}")),
+            secret,
+        ),
     ];
     let resource = format!("service.name=shop,k8s.pod.name={secret},customer={secret}");
     observer.traces(&traces(&resource, spans), NOW).unwrap();
