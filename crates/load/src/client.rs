@@ -1,0 +1,262 @@
+//! One request after the other over HTTP/2 (gRPC) or HTTP/1.1, straight on hyper: the body is
+//! handed over as it is, without a copy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, TE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+
+use crate::error::LoadError;
+use crate::options::{LoadOptions, Protocol};
+
+const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const HTTP_PATH: &str = "/v1/traces";
+/// A request without an answer for this long counts as refused.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const PREFIX_BYTES: usize = 5;
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Taken, less what a partial success rejects.
+    Accepted { spans_rejected: u64 },
+    /// Not taken, with the status or the transport's fault.
+    Refused(String),
+}
+
+/// Where requests go, and all that they have in common.
+#[derive(Debug)]
+pub(crate) struct Target {
+    address: String,
+    uri: Uri,
+    protocol: Protocol,
+    headers: HeaderMap,
+}
+
+impl Target {
+    pub(crate) fn new(options: &LoadOptions) -> Result<Self, LoadError> {
+        let endpoint = options.uri()?;
+        let bad = |what: &str| LoadError::Option(format!("{what} cannot be a header or path"));
+        let host = endpoint.host().unwrap_or("127.0.0.1");
+        let authority = endpoint.authority().map_or(host, http::uri::Authority::as_str);
+        let (path, content_type) = match options.protocol {
+            Protocol::Grpc => (GRPC_PATH, "application/grpc"),
+            Protocol::Http => (HTTP_PATH, "application/x-protobuf"),
+        };
+        // HTTP/1.1 wants the path alone and a host header, HTTP/2 the whole.
+        let uri = match options.protocol {
+            Protocol::Grpc => format!("http://{authority}{path}"),
+            Protocol::Http => path.to_owned(),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let encoding = match options.protocol {
+            Protocol::Grpc => {
+                headers.insert(TE, HeaderValue::from_static("trailers"));
+                HeaderName::from_static("grpc-encoding")
+            }
+            Protocol::Http => {
+                let host = HeaderValue::from_str(authority).map_err(|_| bad("the endpoint"))?;
+                headers.insert(HOST, host);
+                CONTENT_ENCODING
+            }
+        };
+        if let Some(name) = options.compression.encoding() {
+            headers.insert(encoding, HeaderValue::from_static(name));
+        }
+        if let Some(token) = &options.token {
+            let value = HeaderValue::from_str(&format!("Bearer {token}"));
+            headers.insert(AUTHORIZATION, value.map_err(|_| bad("the token"))?);
+        }
+        Ok(Self {
+            address: format!("{host}:{}", endpoint.port_u16().unwrap_or(80)),
+            uri: uri.parse().map_err(|_| bad("the endpoint"))?,
+            protocol: options.protocol,
+            headers,
+        })
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        request.uri_mut().clone_from(&self.uri);
+        request.headers_mut().clone_from(&self.headers);
+        request
+    }
+
+    async fn connect(&self) -> Result<TokioIo<TcpStream>, String> {
+        let stream = TcpStream::connect(&self.address).await.map_err(|error| error.to_string())?;
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        Ok(TokioIo::new(stream))
+    }
+}
+
+type Http2 = http2::SendRequest<Full<Bytes>>;
+type Http1 = http1::SendRequest<Full<Bytes>>;
+
+/// A connection that several senders share; made when first needed and after it broke.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    target: Arc<Target>,
+    shared: Arc<Mutex<Option<Http2>>>,
+}
+
+/// Sends one request at a time over its connection.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    connection: Connection,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed,
+    Http2(Http2),
+    Http1(Http1),
+}
+
+impl Connection {
+    pub(crate) fn to(target: Arc<Target>) -> Self {
+        Self { target, shared: Arc::default() }
+    }
+
+    pub(crate) fn sender(&self) -> Sender {
+        Sender { connection: self.clone(), state: State::Closed }
+    }
+
+    async fn http2(&self) -> Result<Http2, String> {
+        let mut shared = self.shared.lock().await;
+        if let Some(open) = shared.as_ref().filter(|open| !open.is_closed()) {
+            return Ok(open.clone());
+        }
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), self.target.connect().await?)
+                .await
+                .map_err(|error| error.to_string())?;
+        tokio::spawn(connection);
+        Ok(shared.insert(sender).clone())
+    }
+
+    async fn http1(&self) -> Result<Http1, String> {
+        let (sender, connection) = http1::handshake(self.target.connect().await?)
+            .await
+            .map_err(|error| error.to_string())?;
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+impl Sender {
+    /// Sends `body` and waits for what becomes of it.
+    pub(crate) async fn send(&mut self, body: Bytes) -> Outcome {
+        match tokio::time::timeout(TIMEOUT, self.exchange(body)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(reason)) => {
+                self.state = State::Closed;
+                Outcome::Refused(format!("transport: {reason}"))
+            }
+            Err(_) => {
+                self.state = State::Closed;
+                Outcome::Refused(format!("no answer within {TIMEOUT:?}"))
+            }
+        }
+    }
+
+    async fn exchange(&mut self, body: Bytes) -> Result<Outcome, String> {
+        let closed = match &self.state {
+            State::Closed => true,
+            State::Http2(sender) => sender.is_closed(),
+            State::Http1(sender) => sender.is_closed(),
+        };
+        if closed {
+            self.state = match self.connection.target.protocol {
+                Protocol::Grpc => State::Http2(self.connection.http2().await?),
+                Protocol::Http => State::Http1(self.connection.http1().await?),
+            };
+        }
+        let request = self.connection.target.request(body);
+        match &mut self.state {
+            State::Closed => Err("not connected".to_owned()),
+            State::Http2(sender) => {
+                sender.ready().await.map_err(reason)?;
+                grpc_outcome(sender.send_request(request).await.map_err(reason)?).await
+            }
+            State::Http1(sender) => {
+                sender.ready().await.map_err(reason)?;
+                http_outcome(sender.send_request(request).await.map_err(reason)?).await
+            }
+        }
+    }
+}
+
+/// An error with the one below it, which says more.
+fn reason(error: hyper::Error) -> String {
+    match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+async fn grpc_outcome(response: Response<Incoming>) -> Result<Outcome, String> {
+    let (head, body) = response.into_parts();
+    if head.status != StatusCode::OK {
+        return Ok(Outcome::Refused(format!("HTTP {}", head.status.as_u16())));
+    }
+    let body = body.collect().await.map_err(reason)?;
+    let trailers = body.trailers().unwrap_or(&head.headers);
+    let status = trailers.get("grpc-status").and_then(|status| status.to_str().ok());
+    let Some(status) = status.and_then(|status| status.parse::<i32>().ok()) else {
+        return Ok(Outcome::Refused("no gRPC status".to_owned()));
+    };
+    if status != 0 {
+        return Ok(Outcome::Refused(code_name(status)));
+    }
+    let mut message = body.to_bytes();
+    message.advance(PREFIX_BYTES.min(message.len()));
+    Ok(accepted(message))
+}
+
+async fn http_outcome(response: Response<Incoming>) -> Result<Outcome, String> {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.map_err(reason)?;
+    if head.status == StatusCode::OK {
+        Ok(accepted(body.to_bytes()))
+    } else {
+        Ok(Outcome::Refused(format!("HTTP {}", head.status.as_u16())))
+    }
+}
+
+fn accepted(message: Bytes) -> Outcome {
+    let Ok(response) = ExportTraceServiceResponse::decode(message) else {
+        return Outcome::Refused("an answer that is no ExportTraceServiceResponse".to_owned());
+    };
+    let rejected = response.partial_success.map_or(0, |partial| partial.rejected_spans);
+    Outcome::Accepted { spans_rejected: u64::try_from(rejected).unwrap_or(0) }
+}
+
+fn code_name(code: i32) -> String {
+    // `ResourceExhausted` becomes `RESOURCE_EXHAUSTED`, as the gRPC specification writes it.
+    let mut name = String::new();
+    for letter in format!("{:?}", tonic::Code::from_i32(code)).chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
