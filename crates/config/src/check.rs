@@ -14,6 +14,7 @@ impl Read {
     pub(crate) fn check(&self, problems: &Problems) {
         self.check_listeners(problems);
         self.check_tls(problems);
+        self.check_unsupported(problems);
         self.check_memory(problems);
         self.check_sinks(problems);
         self.check_rules(problems);
@@ -51,6 +52,20 @@ impl Read {
                 let what = "TLS is not supported yet".to_owned();
                 self.error(problems, &format!("auth.tls.{key}"), what, mend);
             }
+        }
+    }
+
+    /// What the reference names and this version does not do yet: silence would be a promise.
+    fn check_unsupported(&self, problems: &Problems) {
+        let Config { receive, enrich, .. } = &self.config;
+        if !receive.kafka.brokers.is_empty() {
+            let what = "intake from Kafka is not supported yet".to_owned();
+            let mend = "remove it, and send OTLP over gRPC or HTTP";
+            self.error(problems, "receive.kafka.brokers", what, mend);
+        }
+        if enrich.catalog.is_some() {
+            let what = "the service catalogue is not supported yet".to_owned();
+            self.error(problems, "enrich.catalog", what, "remove it");
         }
     }
 

@@ -40,7 +40,10 @@ pub(crate) fn config(root: &Node<'_>) -> Config {
     let Some(mut map) = root.map() else { return config };
     map.set("data_dir", &mut config.data_dir, value::path);
     within(&mut map, "receive", |map| receive(map, &mut config.receive));
-    within(&mut map, "api", |map| map.set("listen", &mut config.api.listen, value::address));
+    within(&mut map, "api", |map| {
+        map.set("listen", &mut config.api.listen, value::address);
+        map.set("hosts", &mut config.api.hosts, |node| list(node, Node::name));
+    });
     within(&mut map, "auth", |map| auth(map, &mut config.auth));
     within(&mut map, "slos", |map| slos(map, &mut config.slos));
     within(&mut map, "alerting", |map| alerting(map, &mut config.alerting));

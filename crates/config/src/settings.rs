@@ -87,6 +87,9 @@ pub struct OtlpTopics {
 pub struct Api {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Names under which it is called, beside addresses and `localhost`: without a credential,
+    /// requests for other hosts are refused, so that no web page can reach it by a name of its own.
+    pub hosts: Vec<String>,
 }
 
 /// `auth`
@@ -304,7 +307,7 @@ impl Default for Config {
         Self {
             data_dir: "./fogbell-data".into(),
             receive: Receive::default(),
-            api: Api { listen: loopback(8420) },
+            api: Api { listen: loopback(8420), hosts: Vec::new() },
             auth: Auth::default(),
             slos: Slos::default(),
             alerting: Alerting { rules: DEFAULT_RULES.to_vec(), bad_events_min: 10 },

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub struct Engine {
     pub(crate) book: IncidentBook,
     pub(crate) openings: Openings,
     pub(crate) refresh: BTreeMap<IncidentId, Refresh>,
+    /// Incidents a member of which changed in this turn.
+    pub(crate) stirred: BTreeSet<IncidentId>,
     pub(crate) requests: Requests,
     pub(crate) log: LogEntry,
     pub(crate) log_seq: u64,
@@ -79,6 +81,7 @@ impl Engine {
             book: IncidentBook::new(options.epoch, Arc::clone(&options.tenant)),
             openings: Openings::default(),
             refresh: BTreeMap::new(),
+            stirred: BTreeSet::new(),
             requests: Requests::default(),
             log: LogEntry::default(),
             log_seq: 1,

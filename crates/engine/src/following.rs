@@ -58,9 +58,8 @@ impl Engine {
         if !firing {
             self.openings.leave(fingerprint);
         }
-        if let Some(id) = self.book.of_member(fingerprint).map(|incident| incident.id) {
-            self.look_again(id);
-        }
+        // Looked at once the turn's alerts are all known: one revision tells all that changed.
+        self.stirred.extend(self.book.of_member(fingerprint).map(|incident| incident.id));
     }
 
     /// Opens what is due, looks again at what is due, wakes what has slept long enough.
@@ -68,8 +67,8 @@ impl Engine {
         for opening in self.openings.due(self.now) {
             self.open(&opening);
         }
-        let due: Vec<_> =
-            self.refresh.iter().filter(|(_, at)| at.is_due(self.now)).map(|(id, _)| *id).collect();
+        let mut due = std::mem::take(&mut self.stirred);
+        due.extend(self.refresh.iter().filter(|(_, at)| at.is_due(self.now)).map(|(id, _)| *id));
         for id in due {
             self.look_again(id);
         }

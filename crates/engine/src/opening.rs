@@ -19,7 +19,7 @@ pub(crate) struct Opening {
     pub(crate) fingerprints: Vec<Fingerprint>,
     /// Why they are together, for all but the first.
     pub(crate) reasons: Vec<String>,
-    /// When its first alert fired.
+    /// When the alert that decided its urgency fired.
     pub(crate) detected_at: Timestamp,
     /// What its alerts ask for.
     pub(crate) urgency: Urgency,
@@ -68,6 +68,10 @@ impl Opening {
 
     /// Asks for at least `urgency`.
     pub(crate) fn raise(&mut self, urgency: Urgency, now: Timestamp) {
+        if urgency > self.urgency {
+            // What decides is the alert that asks for the most.
+            self.detected_at = now;
+        }
         self.urgency = self.urgency.max(urgency);
         self.opens_at = self.opens_at.min(now.after(wait(urgency)));
     }
@@ -175,7 +179,7 @@ mod tests {
         assert!(openings.due(at(10_299)).is_empty());
         let due = openings.due(at(10_300));
         assert_eq!(due[0].fingerprints, [A, B]);
-        assert_eq!((due[0].urgency, due[0].detected_at), (Urgency::Page, at(0)));
+        assert_eq!((due[0].urgency, due[0].detected_at), (Urgency::Page, at(10_000)));
     }
 
     #[test]

@@ -86,7 +86,7 @@ struct Automatic {
 
 impl SeriesTable {
     pub(crate) fn new(options: &EngineOptions, hasher: &RandomState) -> Self {
-        Self {
+        let mut table = Self {
             all: Vec::new(),
             by_key: HashMap::with_hasher(hasher.clone()),
             by_worker: HashMap::with_hasher(hasher.clone()),
@@ -96,6 +96,17 @@ impl SeriesTable {
             templates: Templates::new(options, hasher),
             series_max: options.series_max,
             refused: 0,
+        };
+        table.declare(options);
+        table
+    }
+
+    /// Declared SLOs without groups are there from the start: one that no event matches must show
+    /// as one without data.
+    fn declare(&mut self, options: &EngineOptions) {
+        for slo in options.slos.iter().filter(|slo| slo.group_by.is_empty()) {
+            let key = SeriesKey::Declared { slo: Arc::clone(&slo.name), group: Vec::new() };
+            let _ = self.index_of(&key);
         }
     }
 
@@ -132,7 +143,16 @@ impl SeriesTable {
     pub(crate) fn restore(&mut self, ordinal: u32, key: SeriesKey) -> Option<&mut Series> {
         self.next_ordinal = self.next_ordinal.max(ordinal.checked_add(1)?);
         let slo = self.templates.slo_of(&key)?;
-        let index = self.insert(Series::new(ordinal, key, slo))?;
+        let series = Series::new(ordinal, key, slo);
+        if let Some(index) = self.by_key.get(&*series.key).copied() {
+            // Declared before the store was read: the store's number is the one that counts.
+            self.born.retain(|(_, born)| *born != *series.key);
+            let _ = self.by_ordinal.insert(ordinal, index);
+            let declared = self.get_mut(index)?;
+            *declared = series;
+            return Some(declared);
+        }
+        let index = self.insert(series)?;
         self.get_mut(index)
     }
 
@@ -197,6 +217,7 @@ impl SeriesTable {
             series.touched = true;
             let _ = self.insert(series);
         }
+        self.declare(options);
     }
 }
 

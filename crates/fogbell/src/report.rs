@@ -84,13 +84,13 @@ fn hurt(incident: &Incident, paint: Paint, out: &mut Vec<String>) {
     let mut text = if impact.entry_operations.is_empty() {
         "no user-facing route is known to be hit".to_owned()
     } else {
-        impact.entry_operations.join(", ")
+        format!(
+            "{}: {:.1} % of entry requests, {} bad events",
+            impact.entry_operations.join(", "),
+            impact.bad_ratio * 100.0,
+            impact.bad_events
+        )
     };
-    text.push_str(&format!(
-        ": {:.1} % of entry requests, {} bad events",
-        impact.bad_ratio * 100.0,
-        impact.bad_events
-    ));
     if impact.users > 0 {
         text.push_str(&format!(", {} users", impact.users));
     }

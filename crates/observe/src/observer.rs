@@ -5,7 +5,7 @@ use otlp::{Malformed, Scratch, Summary};
 
 use crate::logs::LogWalk;
 use crate::metrics::MetricWalk;
-use crate::options::ObserverOptions;
+use crate::options::{AutomaticSettings, ObserverOptions};
 use crate::plan::SliPlan;
 use crate::recall::RecallReach;
 use crate::spans::SpanWalk;
@@ -139,6 +139,11 @@ impl Observer {
     /// Judges what comes from now on by other SLIs.
     pub fn replace_slis(&mut self, slis: Arc<SliPlan>) {
         self.state.slis = slis;
+    }
+
+    /// Judges automatic SLIs by another threshold from now on, or makes none any more.
+    pub fn replace_automatic(&mut self, automatic: Option<AutomaticSettings>) {
+        self.state.judge_by(automatic);
     }
 
     /// What it did and holds.

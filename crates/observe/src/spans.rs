@@ -28,7 +28,7 @@ pub(crate) struct SpanWalk<'o, 'a> {
     fields: Fields<'a>,
     slots: Slots<'a>,
     declares: bool,
-    run: Run<'a>,
+    run: Run,
 }
 
 /// What is known of a span once it is judged.

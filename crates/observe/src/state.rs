@@ -55,6 +55,11 @@ pub(crate) struct Accepted {
 }
 
 impl State {
+    pub(crate) fn judge_by(&mut self, automatic: Option<AutomaticSettings>) {
+        self.automatic = automatic;
+        self.slow_ns = slow_ns(automatic);
+    }
+
     pub(crate) fn new(options: &ObserverOptions) -> Self {
         let limits = options.limits;
         Self {
@@ -63,9 +68,7 @@ impl State {
             joined: Joined::new(limits.joined_spans),
             slis: options.slis.clone(),
             automatic: options.automatic,
-            slow_ns: options
-                .automatic
-                .map_or(LATENCY_THRESHOLD_NS, |automatic| automatic.latency_ns),
+            slow_ns: slow_ns(options.automatic),
             points: Vec::new(),
             dropped: Dropped::default(),
             counters: Counters::default(),
@@ -120,4 +123,8 @@ impl State {
 
 fn generation(now: Timestamp) -> u32 {
     u32::try_from(now.unix_s() / GENERATION_S).unwrap_or(u32::MAX - 1)
+}
+
+fn slow_ns(automatic: Option<AutomaticSettings>) -> u64 {
+    automatic.map_or(LATENCY_THRESHOLD_NS, |automatic| automatic.latency_ns)
 }

@@ -120,7 +120,7 @@ impl Daemon {
             feed: Arc::clone(&feed),
             control: Arc::new(controls),
             credentials,
-            hosts: Vec::new(),
+            hosts: options.hosts,
         };
         let api = tokio::spawn(api::serve(listener, state, stopped));
         let chores = Chores {
@@ -164,7 +164,7 @@ impl Daemon {
     /// change with a restart only.
     pub fn redefine(&self, definitions: Definitions) {
         for worker in &self.workers {
-            worker.shared.replace_slis(&definitions.slis);
+            worker.shared.redefine(&definitions.slis, definitions.automatic);
         }
         let message = ToHub::Redefine(Box::new(definitions.engine));
         if self.to_hub.send(message).is_err() {
@@ -417,8 +417,11 @@ fn start_workers(
 ) -> std::io::Result<Started> {
     let (mut grpc, mut http) = (options.grpc, options.http);
     let mut workers = Vec::new();
-    for number in 0..options.count.max(1) {
-        let observer = ObserverOptions { worker: number as u32, ..options.observer.clone() };
+    let count = options.count.max(1);
+    let mut observer = options.observer.clone();
+    observer.limits.recall_bytes /= count;
+    for number in 0..count {
+        let observer = ObserverOptions { worker: number as u32, ..observer.clone() };
         let (worker, bound_grpc, bound_http) = Worker::start(WorkerOptions {
             number,
             grpc,

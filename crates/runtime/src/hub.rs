@@ -10,8 +10,8 @@ use api::Feed;
 use arc_swap::ArcSwap;
 use auth::Tenant;
 use engine::{Effect, Engine, EngineOptions, Input, Reply, View};
-use model::{SpanRecord, Timestamp};
-use telemetry::{Gauge, Histogram};
+use model::{PaneDelta, SpanRecord, Timestamp};
+use telemetry::{Counter, Gauge, Histogram};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::now;
@@ -121,6 +121,7 @@ impl Hub {
         }
         for (tenant, mut delta) in flushed.deltas {
             delta.worker = u32::try_from(flushed.worker).unwrap_or(u32::MAX);
+            count_dropped(&tenant, &delta);
             self.engine(&tenant).handle(Input::Delta(Box::new(delta)), flushed.handed_at);
         }
         turn.waiters.extend(flushed.waiters);
@@ -244,6 +245,16 @@ impl Turn {
         while self.recalls.len() > RECALLS_MAX {
             let _ = self.recalls.pop_first();
         }
+    }
+}
+
+fn count_dropped(tenant: &Tenant, delta: &PaneDelta) {
+    let labels = [("tenant", tenant.to_string())];
+    if delta.late_dropped > 0 {
+        Counter::LateDropped.add(delta.late_dropped, &labels);
+    }
+    if delta.future_dropped > 0 {
+        Counter::FutureDropped.add(delta.future_dropped, &labels);
     }
 }
 

@@ -25,6 +25,8 @@ pub struct DaemonOptions {
     pub data_dir: PathBuf,
     /// `api.listen`.
     pub api: SocketAddr,
+    /// `api.hosts`.
+    pub hosts: Vec<String>,
     /// The data plane.
     pub workers: WorkersOptions,
     /// The door.
@@ -50,7 +52,7 @@ pub struct WorkersOptions {
     pub grpc: SocketAddr,
     /// `receive.otlp.http.listen`.
     pub http: SocketAddr,
-    /// What each of them observes.
+    /// What they observe; the budget for recall is that of all of them together.
     pub observer: ObserverOptions,
 }
 
@@ -59,6 +61,8 @@ pub struct WorkersOptions {
 pub struct Definitions {
     /// For the data plane.
     pub slis: Arc<SliPlan>,
+    /// For the data plane, too.
+    pub automatic: Option<AutomaticSettings>,
     /// For the engines.
     pub engine: EngineOptions,
 }
@@ -86,9 +90,7 @@ impl DaemonOptions {
             worker: 0,
             seed,
             limits: limits(config),
-            automatic: config.slos.automatic.then(|| AutomaticSettings {
-                latency_ns: ns(config.slos.automatic_defaults.latency),
-            }),
+            automatic: definitions.automatic,
             redactor: Arc::new(redactor(config)?),
             slis: definitions.slis,
         };
@@ -96,6 +98,7 @@ impl DaemonOptions {
         Ok(Self {
             data_dir: config.data_dir.clone(),
             api: config.api.listen,
+            hosts: config.api.hosts.clone(),
             workers: WorkersOptions {
                 count: std::thread::available_parallelism().map_or(1, usize::from),
                 grpc: config.receive.grpc_listen,
@@ -124,7 +127,11 @@ impl Definitions {
     pub fn new(loaded: &Loaded, seed: u64) -> Result<Self, OptionsError> {
         let slis = SliPlan::compile(&loaded.slos);
         let slis = slis.map_err(|error| OptionsError::Slos(error.to_string()))?;
-        Ok(Self { slis: Arc::new(slis), engine: engine_options(loaded, seed) })
+        let slos = &loaded.config.slos;
+        let automatic = slos
+            .automatic
+            .then(|| AutomaticSettings { latency_ns: ns(slos.automatic_defaults.latency) });
+        Ok(Self { slis: Arc::new(slis), automatic, engine: engine_options(loaded, seed) })
     }
 }
 
@@ -180,14 +187,12 @@ fn slo_options(slo: &SloDefinition, config: &Config) -> SloOptions {
 
 fn limits(config: &Config) -> Limits {
     let limits = &config.limits;
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
     Limits {
         services: limits.services,
         series: limits.series,
         groups_per_slo: limits.groups_per_slo,
         tag_values_per_key: limits.tag_values_per_key,
-        // The budget is the process's: each worker gets its share.
-        recall_bytes: size(limits.recall_bytes) / workers,
+        recall_bytes: size(limits.recall_bytes),
         ..Limits::default()
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use auth::Tenant;
 use model::Timestamp;
-use observe::{Observer, ObserverOptions, SliPlan};
+use observe::{AutomaticSettings, Observer, ObserverOptions, SliPlan};
 use otlp::{Malformed, Signal, Summary};
 use parking_lot::Mutex;
 use receive::{Gate, Intake, Listeners};
@@ -45,6 +45,7 @@ struct State {
     observers: BTreeMap<Tenant, Observer>,
     waiters: Vec<oneshot::Sender<bool>>,
     slis: Arc<SliPlan>,
+    automatic: Option<AutomaticSettings>,
 }
 
 /// A worker as the rest of the daemon sees it.
@@ -71,7 +72,8 @@ impl Worker {
     pub(crate) fn start(options: WorkerOptions) -> io::Result<(Self, SocketAddr, SocketAddr)> {
         let behind = Arc::new(AtomicBool::new(false));
         let slis = Arc::clone(&options.observer.slis);
-        let state = State { observers: BTreeMap::new(), waiters: Vec::new(), slis };
+        let automatic = options.observer.automatic;
+        let state = State { observers: BTreeMap::new(), waiters: Vec::new(), slis, automatic };
         let shared = Arc::new(Shared {
             number: options.number,
             state: Mutex::new(state),
@@ -174,11 +176,13 @@ impl Shared {
     }
 
     /// Takes new definitions; observers change over at once.
-    pub(crate) fn replace_slis(&self, slis: &Arc<SliPlan>) {
+    pub(crate) fn redefine(&self, slis: &Arc<SliPlan>, automatic: Option<AutomaticSettings>) {
         let mut state = self.state.lock();
         state.slis = Arc::clone(slis);
+        state.automatic = automatic;
         for observer in state.observers.values_mut() {
             observer.replace_slis(Arc::clone(slis));
+            observer.replace_automatic(automatic);
         }
     }
 
@@ -231,6 +235,18 @@ impl Shared {
             let oldest = if recall.oldest.is_set() { recall.oldest } else { at };
             Gauge::RecallReach.set(at.since(oldest).as_secs_f64(), &labels);
             Gauge::RecallWeight.set(recall.sample_weight as f64, &labels);
+            let over = &stats.overflowed;
+            for (what, total) in [
+                ("services", over.services),
+                ("series", over.series),
+                ("operations", over.operations),
+                ("edges", over.edges),
+                ("tags", over.tags),
+                ("templates", over.templates),
+            ] {
+                let labels = [labels[0].clone(), labels[1].clone(), ("what", what.to_owned())];
+                Counter::Overflow.handle(&labels).absolute(total);
+            }
         }
     }
 
@@ -245,7 +261,11 @@ impl Shared {
                 return None;
             }
             tracing::info!(%tenant, worker = self.number, at = %at, "a tenant sends telemetry");
-            let options = ObserverOptions { slis: Arc::clone(&state.slis), ..self.options.clone() };
+            let options = ObserverOptions {
+                slis: Arc::clone(&state.slis),
+                automatic: state.automatic,
+                ..self.options.clone()
+            };
             let _ = state.observers.insert(Arc::clone(tenant), Observer::new(&options));
         }
         state.observers.get_mut(tenant)

@@ -36,13 +36,13 @@ catalogue! {
         ItemsReceived = "fogbell_items_received_total", "Spans, metric points and log records received, by tenant and signal.";
         ItemsAccepted = "fogbell_items_accepted_total", "Items accepted, by tenant and signal.";
         ItemsRejected = "fogbell_items_rejected_total", "Items rejected, by tenant, signal and reason.";
-        ItemsShed = "fogbell_items_shed_total", "Items in requests that were refused under load, by tenant and signal.";
+        ItemsShed = "fogbell_items_shed_total", "Items in requests that were read and then refused retryably, by tenant and signal; a request that is shed unread counts in fogbell_requests_shed_total only.";
         RequestsShed = "fogbell_requests_shed_total", "Requests refused retryably, by reason.";
         RequestsRefused = "fogbell_requests_refused_total", "Requests refused for good, by reason.";
-        Repeats = "fogbell_repeated_requests_total", "Requests recognised as retries of an accepted one.";
+        Repeats = "fogbell_repeated_requests_total", "Requests recognised as retries of an accepted one; their items are in no other count.";
         LateDropped = "fogbell_late_dropped_total", "Events older than any window.";
         FutureDropped = "fogbell_future_dropped_total", "Events further in the future than the allowed skew.";
-        Overflow = "fogbell_overflow_total", "Events folded into an overflow bucket, by what overflowed.";
+        Overflow = "fogbell_overflow_total", "Look-ups that ended in an overflow entry, by worker, tenant and what overflowed.";
         Deltas = "fogbell_pane_deltas_total", "Pane deltas handed to the engine.";
         Commits = "fogbell_journal_commits_total", "Journal commits.";
         CommitErrors = "fogbell_journal_errors_total", "Journal commits that failed.";
@@ -50,7 +50,6 @@ catalogue! {
         Deliveries = "fogbell_deliveries_total", "Outbox entries by sink, kind and outcome.";
         SubscribersCut = "fogbell_subscribers_cut_total", "Subscribers that were cut since they read too slowly.";
         Reloads = "fogbell_reloads_total", "Reloads of the configuration, by outcome.";
-        WorkerRestarts = "fogbell_worker_restarts_total", "Tasks that ended and were started again.";
     }
 }
 

@@ -13,21 +13,14 @@ impl<'a> SpanWalk<'_, 'a> {
     #[inline(always)]
     pub(super) fn edge(&mut self) -> u32 {
         let Some(peer) = peer_of(&self.fields) else { return NONE };
-        if let Some((last, id)) = &self.run.last_peer
-            && *last == peer
-        {
-            return *id;
-        }
         let tables = &mut self.state.tables;
         let kind = (peer.kind as u64) << 32 | u64::from(peer.port);
         let start = tables.seed.start(EDGE).number(u64::from(self.run.service) << 40 ^ kind);
         let key = start.bytes(peer.address).bytes(peer.system).finish();
-        let id = match tables.edges.find(key, tables.generation) {
+        match tables.edges.find(key, tables.generation) {
             Some(id) => id,
             None => tables.new_edge(key, self.run.service, &peer),
-        };
-        self.run.last_peer = Some((peer, id));
-        id
+        }
     }
 
     /// A span that calls: its edge.

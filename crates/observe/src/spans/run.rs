@@ -3,7 +3,7 @@ use model::{AutomaticSli, AutomaticSource, Count, Pane, Timestamp};
 use super::Judged;
 use crate::arena::NONE;
 use crate::state::State;
-use crate::tables::{NewPeer, Outcomes, Tables};
+use crate::tables::{Outcomes, Tables};
 
 /// Status codes that are told apart without a look-up.
 const STATUS_TAGS: usize = 4;
@@ -13,7 +13,7 @@ const RPC_STATUS: u32 = 1 << 16;
 /// Spans of one resource, one after the other: what they share is looked up once, and what they
 /// add up to is added once.
 #[derive(Debug)]
-pub(super) struct Run<'a> {
+pub(super) struct Run {
     pub(super) resource: u32,
     pub(super) service: u32,
     pub(super) outcomes: Outcomes,
@@ -24,11 +24,10 @@ pub(super) struct Run<'a> {
     latency: Count,
     statuses: [(u32, u32); STATUS_TAGS],
     next_status: usize,
-    pub(super) last_peer: Option<(NewPeer<'a>, u32)>,
     pub(super) last_tag_set: (u32, u32),
 }
 
-impl Default for Run<'_> {
+impl Default for Run {
     fn default() -> Self {
         Self {
             resource: NONE,
@@ -41,13 +40,12 @@ impl Default for Run<'_> {
             latency: Count::ZERO,
             statuses: [(NONE, NONE); STATUS_TAGS],
             next_status: 0,
-            last_peer: None,
             last_tag_set: (NONE, NONE),
         }
     }
 }
 
-impl Run<'_> {
+impl Run {
     pub(super) fn of(tables: &Tables, resource: u32) -> Self {
         Self { resource, service: tables.resources.get(resource).service, ..Self::default() }
     }
