@@ -1,13 +1,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use auth::{Caller, Credentials, Denied, Permission, Tenant};
+use auth::{Credentials, Denied, Permission, Tenant};
+use bytes::Bytes;
 use http::HeaderMap;
 use otlp::{Signal, Summary};
-use telemetry::Counter;
 
-use crate::repeats::{Repeats, Seen};
+use crate::admission::Permit;
+use crate::inflate::{Packing, inflate};
+use crate::meters::{Meters, Transport};
+use crate::repeats::{Claim, Seen};
+use crate::tenants::{Account, Tenants};
 use crate::{Admission, Answer, Intake, Refusal};
 
 /// When a client should come again while the daemon drains: another instance, or this one anew.
@@ -20,29 +24,44 @@ const JOURNAL_RETRY_AFTER: Duration = Duration::from_secs(2);
 pub struct Gate {
     options: GateOptions,
     credentials: Arc<Credentials>,
-    admission: Arc<Admission>,
-    repeats: Arc<Repeats>,
+    admission: Admission,
+    tenants: Tenants,
+    meters: Meters,
     draining: AtomicBool,
 }
 
 /// How the door behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct GateOptions {
-    /// `receive.request_bytes_max`: after decompression.
+    /// `receive.request_bytes_max`: before and after decompression.
     pub request_bytes_max: usize,
-    /// Bytes of requests that may be in flight at once.
+    /// Bytes of requests that may be in flight at once; at least twice `request_bytes_max` is used.
     pub in_flight_bytes_max: usize,
     /// Whether an answer waits until its request is journalled.
     pub durable: bool,
+}
+
+/// A caller that was let in.
+pub(crate) struct Visitor {
+    tenant: Tenant,
+    account: Arc<Account>,
+}
+
+/// A whole request of OTLP protobuf, and its share of the budget.
+pub(crate) struct Held<'a> {
+    pub(crate) request: Bytes,
+    pub(crate) permit: Permit<'a>,
 }
 
 impl Gate {
     /// A door with these rules.
     #[must_use]
     pub fn new(options: GateOptions, credentials: Arc<Credentials>) -> Arc<Self> {
+        let GateOptions { request_bytes_max, in_flight_bytes_max, .. } = options;
         Arc::new(Self {
-            admission: Admission::new(options.in_flight_bytes_max),
-            repeats: Repeats::new(),
+            admission: Admission::new(in_flight_bytes_max, request_bytes_max),
+            tenants: Tenants::default(),
+            meters: Meters::default(),
             draining: AtomicBool::new(false),
             options,
             credentials,
@@ -56,62 +75,128 @@ impl Gate {
 
     /// Bytes in flight, and how many requests were turned away for it.
     #[must_use]
-    pub fn admission(&self) -> &Arc<Admission> {
+    pub fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// `receive.request_bytes_max`.
-    #[must_use]
     pub(crate) fn request_bytes_max(&self) -> usize {
         self.options.request_bytes_max
     }
 
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
     /// Who calls, before anything of the body is read.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Visitor, Refusal> {
         if self.draining.load(Ordering::Relaxed) {
-            let (reason, retry_after) = ("draining", DRAIN_RETRY_AFTER);
-            return Err(Refusal::Overloaded { reason, retry_after });
+            return Err(self.overloaded("draining", DRAIN_RETRY_AFTER));
         }
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        self.credentials
+        let caller = self
+            .credentials
             .admit(text("authorization"), text("x-scope-orgid"), Permission::Send)
             .map_err(|denied| match denied {
                 Denied::Unauthenticated => Refusal::Unauthenticated,
                 Denied::Forbidden => Refusal::Forbidden,
-            })
+            })?;
+        let account = self.tenants.account(&caller.tenant, &self.admission);
+        Ok(Visitor { tenant: caller.tenant, account })
     }
 
-    /// Takes a whole request of OTLP protobuf.
+    /// A share of the budget, still empty.
+    pub(crate) fn permit<'a>(&'a self, visitor: &'a Visitor) -> Permit<'a> {
+        self.admission.permit(&visitor.account.in_flight)
+    }
+
+    /// Decompresses a request; its packed bytes are given back.
+    pub(crate) fn inflate(
+        &self,
+        packing: Packing,
+        packed: Bytes,
+        permit: &mut Permit<'_>,
+    ) -> Result<Bytes, Refusal> {
+        let request = inflate(packing, &packed, self.request_bytes_max(), permit)?;
+        permit.shrink(packed.len());
+        Ok(request)
+    }
+
+    /// Takes a whole request.
     pub(crate) async fn take(
         &self,
         intake: &dyn Intake,
-        tenant: &Tenant,
-        signal: Signal,
-        request: &[u8],
+        visitor: &Visitor,
+        (transport, signal): (Transport, Signal),
+        held: Held<'_>,
     ) -> Answer {
-        let claim = loop {
-            match self.repeats.look_up(tenant, request) {
-                Seen::New(claim) => break claim,
-                Seen::Before => {
-                    Counter::Repeats.add(1, &[]);
-                    return Answer::Accepted;
+        let start = Instant::now();
+        self.meters.read(signal, held.request.len());
+        let answer = self.take_timed(intake, visitor, signal, held, start).await;
+        self.meters.took(transport, start.elapsed());
+        answer
+    }
+
+    async fn take_timed(
+        &self,
+        intake: &dyn Intake,
+        visitor: &Visitor,
+        signal: Signal,
+        held: Held<'_>,
+        start: Instant,
+    ) -> Answer {
+        if held.request.is_empty() {
+            return Answer::Accepted;
+        }
+        let mut now = start;
+        let mut claim = loop {
+            match visitor.account.repeats.look_up(&visitor.tenant, signal, &held.request, now) {
+                Seen::Mine(claim) => break claim,
+                Seen::Before { rejected } => {
+                    self.meters.repeat();
+                    return answer_to_repeat(rejected);
                 }
-                Seen::InFlight(mut done) => {
-                    // A sender that is gone has decided, too.
-                    let _ = done.wait_for(|done| *done).await;
+                Seen::InFlight(mut outcome) => {
+                    // It ends with its sender, whatever the outcome.
+                    let _ = outcome.changed().await;
+                    now = Instant::now();
                 }
             }
         };
-        let summary = match intake.observe(tenant, signal, request) {
-            Ok(summary) => summary,
-            Err(malformed) => return Answer::Refused(Refusal::Malformed(malformed.to_string())),
-        };
-        if self.options.durable && !intake.journalled(tenant).await {
-            let (reason, retry_after) = ("journal", JOURNAL_RETRY_AFTER);
-            return Answer::Refused(Refusal::Overloaded { reason, retry_after });
+        if claim.observed().is_none() {
+            match intake.observe(&visitor.tenant, signal, &held.request) {
+                Ok(summary) => claim.observe(summary),
+                Err(malformed) => {
+                    return Answer::Refused(Refusal::Malformed(malformed.to_string()));
+                }
+            }
         }
+        // Its memory is free from here on, however long the journal takes.
+        let Held { request, permit } = held;
+        drop(request);
+        drop(permit);
+        self.settle(intake, visitor, signal, claim).await
+    }
+
+    async fn settle(
+        &self,
+        intake: &dyn Intake,
+        visitor: &Visitor,
+        signal: Signal,
+        claim: Claim<'_>,
+    ) -> Answer {
+        let Some(summary) = claim.observed() else { return Answer::Accepted };
+        let received = visitor.account.traffic(signal).receive(summary);
+        if self.options.durable && !intake.journalled(&visitor.tenant).await {
+            return Answer::Refused(self.overloaded("journal", JOURNAL_RETRY_AFTER));
+        }
+        received.settle(summary);
+        let answer = answer(summary);
         claim.accept();
-        answer(&summary)
+        answer
+    }
+
+    fn overloaded(&self, reason: &'static str, earliest: Duration) -> Refusal {
+        Refusal::Overloaded { reason, retry_after: self.admission.retry_after(earliest) }
     }
 }
 
@@ -119,5 +204,15 @@ fn answer(summary: &Summary) -> Answer {
     match summary.rejected.total() {
         0 => Answer::Accepted,
         rejected => Answer::Partial { rejected, message: summary.rejected.as_message() },
+    }
+}
+
+fn answer_to_repeat(rejected: u64) -> Answer {
+    match rejected {
+        0 => Answer::Accepted,
+        rejected => {
+            let message = "a repeat of a request of which these were rejected".to_owned();
+            Answer::Partial { rejected, message }
+        }
     }
 }

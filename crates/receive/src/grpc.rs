@@ -1,144 +1,142 @@
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use auth::{Caller, Tenant};
-use bytes::{Buf, BufMut, Bytes};
-use http::HeaderValue;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body::{Body, Frame};
 use otlp::Signal;
-use telemetry::Counter;
-use tonic::body::Body;
-use tonic::codec::{
-    Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder,
-};
-use tonic::{Code, Status};
 
 use crate::answer::response_message;
-use crate::{Answer, Gate, Intake, MeteredBody, Refusal};
+use crate::body::{self, Announced, FRAME_HEADER_BYTES};
+use crate::gate::Held;
+use crate::inflate::Compression;
+use crate::meters::{Transport, refused};
+use crate::{Answer, Gate, Intake, Refusal};
 
-const STATUS_HEADER: &str = "grpc-status";
+const CONTENT_TYPE: &str = "application/grpc";
+/// The message of whoever has nothing to say: not compressed, no bytes.
+const EMPTY_MESSAGE: &[u8] = &[0; FRAME_HEADER_BYTES];
 
 /// The three OTLP services. Requests stay bytes: no message is ever built.
+///
+/// The transport and its statuses are tonic's. The frame around the one message of a call is read
+/// here, since a body must be metered and capped as it is decompressed, and copied at most once.
 #[derive(Clone)]
 pub(crate) struct Grpc {
     pub(crate) gate: Arc<Gate>,
     pub(crate) intake: Arc<dyn Intake>,
 }
 
-/// Hands a message over as the bytes that it is.
-#[derive(Clone, Copy, Default)]
-struct RawCodec;
-
-/// One call: who, what, and where it goes.
-struct Export {
-    gate: Arc<Gate>,
-    intake: Arc<dyn Intake>,
-    tenant: Tenant,
-    signal: Signal,
+/// A response: one message and the trailers that say OK, or nothing behind the headers.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    message: Option<Bytes>,
+    has_trailers: bool,
 }
 
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buf: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buf.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = buf.remaining();
-        Ok(Some(buf.copy_to_bytes(length)))
-    }
-}
-
-impl tonic::server::UnaryService<Bytes> for Export {
-    type Response = Bytes;
-    type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (gate, intake) = (Arc::clone(&self.gate), Arc::clone(&self.intake));
-        let (tenant, signal) = (Arc::clone(&self.tenant), self.signal);
-        Box::pin(async move {
-            let request = request.into_inner();
-            match gate.take(&*intake, &tenant, signal, &request).await {
-                Answer::Refused(refusal) => Err(refusal.status()),
-                answer => Ok(tonic::Response::new(response_message(signal, &answer).into())),
+impl Reply {
+    fn ok(message: &[u8]) -> Self {
+        let frame = match u32::try_from(message.len()) {
+            Ok(length) if length > 0 => {
+                let mut frame = BytesMut::with_capacity(FRAME_HEADER_BYTES + message.len());
+                frame.put_u8(0);
+                frame.put_u32(length);
+                frame.put_slice(message);
+                frame.freeze()
             }
-        })
+            _ => Bytes::from_static(EMPTY_MESSAGE),
+        };
+        Self { message: Some(frame), has_trailers: true }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(message) = self.message.take() {
+            return Poll::Ready(Some(Ok(Frame::data(message))));
+        }
+        if std::mem::take(&mut self.has_trailers) {
+            let ok = (tonic::Status::GRPC_STATUS, HeaderValue::from_static("0"));
+            let trailers = HeaderMap::from_iter([ok]);
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.message.is_none() && !self.has_trailers
     }
 }
 
 impl Grpc {
-    async fn serve<B>(self, request: http::Request<B>) -> http::Response<Body>
+    async fn serve<B>(self, request: http::Request<B>) -> http::Response<Reply>
     where
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::fmt::Display,
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: fmt::Display,
     {
-        let Some(signal) = signal_of(request.uri().path()) else {
-            let what = format!("{} is not served here", request.uri().path());
-            return Status::unimplemented(what).into_http();
+        let signal = match call_of(&request) {
+            Ok(signal) => signal,
+            Err(refusal) => {
+                refused(&refusal);
+                return refusal_response(&refusal);
+            }
         };
-        let caller = match self.gate.admit(request.headers()) {
-            Ok(caller) => caller,
-            Err(refusal) => return counted(signal, refusal.status().into_http()),
-        };
-        counted(signal, self.export(request, signal, caller).await)
+        let answer = self.export(request, signal).await.unwrap_or_else(Answer::Refused);
+        self.gate.meters().answered(Transport::Grpc, signal, &answer);
+        if let Answer::Refused(refusal) = answer {
+            return refusal_response(&refusal);
+        }
+        let mut response = http::Response::new(Reply::ok(&response_message(signal, &answer)));
+        let _ = response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        response
     }
 
-    async fn export<B>(
-        self,
-        request: http::Request<B>,
-        signal: Signal,
-        caller: Caller,
-    ) -> http::Response<Body>
+    async fn export<B>(&self, request: http::Request<B>, signal: Signal) -> Result<Answer, Refusal>
     where
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::fmt::Display,
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: fmt::Display,
     {
+        let headers = request.headers();
+        let visitor = self.gate.admit(headers)?;
+        let compression = Compression::from_grpc_encoding(headers.get("grpc-encoding"))?;
+        let mut permit = self.gate.permit(&visitor);
         let bytes_max = self.gate.request_bytes_max();
-        let admission = Arc::clone(self.gate.admission());
-        let request = request.map(|body| MeteredBody::new(body, &admission, bytes_max));
-        let mut accept = EnabledCompressionEncodings::default();
-        accept.enable(CompressionEncoding::Gzip);
-        accept.enable(CompressionEncoding::Zstd);
-        let mut grpc = tonic::server::Grpc::new(RawCodec)
-            .apply_compression_config(accept, EnabledCompressionEncodings::default())
-            .max_decoding_message_size(bytes_max);
-        let Self { gate, intake } = self;
-        let export = Export { gate, intake, tenant: caller.tenant, signal };
-        as_specified(grpc.unary(export, request).await, bytes_max)
+        let body = request.into_body();
+        let frame = body::read(body, Announced::Frame, bytes_max, &mut permit).await?;
+        let (is_packed, message) = message_of(frame)?;
+        let request = match (is_packed, compression) {
+            (false, _) => message,
+            (true, Compression::Packed(packing)) => {
+                self.gate.inflate(packing, message, &mut permit)?
+            }
+            (true, Compression::None) => {
+                let what = "the message is flagged as compressed, but grpc-encoding names nothing";
+                return Err(Refusal::Malformed(what.to_owned()));
+            }
+        };
+        let held = Held { request, permit };
+        Ok(self.gate.take(&*self.intake, &visitor, (Transport::Grpc, signal), held).await)
     }
 }
 
 impl<B> tower_service::Service<http::Request<B>> for Grpc
 where
-    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::fmt::Display,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: fmt::Display,
 {
-    type Response = http::Response<Body>;
+    type Response = http::Response<Reply>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -152,51 +150,52 @@ where
     }
 }
 
-fn signal_of(path: &str) -> Option<Signal> {
-    match path {
-        "/opentelemetry.proto.collector.trace.v1.TraceService/Export" => Some(Signal::Traces),
-        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => Some(Signal::Metrics),
-        "/opentelemetry.proto.collector.logs.v1.LogsService/Export" => Some(Signal::Logs),
-        _ => None,
-    }
-}
-
-/// The framing layer refuses with codes of its own; the OTLP specification wants others. Statuses
-/// that come from [`Refusal`] are never OUT_OF_RANGE or INTERNAL, so that those two are the
-/// framing's.
-fn as_specified(response: http::Response<Body>, bytes_max: usize) -> http::Response<Body> {
-    let code = response.headers().get(STATUS_HEADER).map(|value| Code::from_bytes(value.as_bytes()));
-    match code {
-        Some(Code::OutOfRange) => Refusal::TooLarge { bytes_max }.status().into_http(),
-        Some(Code::ResourceExhausted) => Refusal::TooLarge { bytes_max }.status().into_http(),
-        Some(Code::Internal) => {
-            let message = response.headers().get("grpc-message").map(HeaderValue::as_bytes);
-            let message = String::from_utf8_lossy(message.unwrap_or_default()).replace("%20", " ");
-            Refusal::Malformed(message).status().into_http()
+/// Which service is called, if it is a gRPC call at all.
+fn call_of<B>(request: &http::Request<B>) -> Result<Signal, Refusal> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    match content_type.and_then(|value| value.strip_prefix(CONTENT_TYPE.as_bytes())) {
+        Some(b"" | b"+proto") => {}
+        Some(rest) if rest.starts_with(b";") => {}
+        _ => {
+            let what = "this port speaks gRPC (content-type application/grpc); OTLP/HTTP has a \
+                        port of its own, 4318 unless configured otherwise";
+            return Err(Refusal::ContentType(what.to_owned()));
         }
-        _ => response,
+    }
+    if request.method() != Method::POST {
+        return Err(Refusal::Method);
+    }
+    match request.uri().path() {
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export" => Ok(Signal::Traces),
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => Ok(Signal::Metrics),
+        "/opentelemetry.proto.collector.logs.v1.LogsService/Export" => Ok(Signal::Logs),
+        path => Err(Refusal::Path(format!("{path} is not served here"))),
     }
 }
 
-fn counted(signal: Signal, response: http::Response<Body>) -> http::Response<Body> {
-    let code = response
-        .headers()
-        .get(STATUS_HEADER)
-        .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()));
-    let labels = [
-        ("transport", "grpc".to_owned()),
-        ("signal", signal_label(signal).to_owned()),
-        ("code", format!("{code:?}")),
-    ];
-    Counter::Requests.add(1, &labels);
+/// The one message of a call, and whether it is flagged as compressed.
+fn message_of(mut frame: Bytes) -> Result<(bool, Bytes), Refusal> {
+    let malformed = |what: &str| Err(Refusal::Malformed(what.to_owned()));
+    let Some(header) = frame.first_chunk::<FRAME_HEADER_BYTES>() else {
+        return malformed("the call ends before its message");
+    };
+    let [flag, length @ ..] = *header;
+    let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if flag > 1 {
+        return malformed("the message's compression flag is neither 0 nor 1");
+    }
+    match frame.split_off(FRAME_HEADER_BYTES) {
+        message if message.len() < length => malformed("the call ends inside its message"),
+        message if message.len() > length => malformed("the call brings more than one message"),
+        message => Ok((flag == 1, message)),
+    }
+}
+
+fn refusal_response(refusal: &Refusal) -> http::Response<Reply> {
+    let mut response = refusal.status().into_http::<Reply>();
+    // What is no gRPC call at all is answered in HTTP's terms, as gRPC over HTTP/2 demands.
+    if matches!(refusal, Refusal::ContentType(_) | Refusal::Method) {
+        *response.status_mut() = refusal.http_status();
+    }
     response
-}
-
-/// The value of a metric's `signal` label.
-pub(crate) const fn signal_label(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "traces",
-        Signal::Metrics => "metrics",
-        Signal::Logs => "logs",
-    }
 }

@@ -2,17 +2,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, Version, header};
+use http_body::Body;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use otlp::Signal;
-use telemetry::Counter;
-use tonic::Code;
 
-use crate::answer::{Encoding, http_response};
-use crate::grpc::signal_label;
-use crate::inflate::{Compression, inflate};
-use crate::{Answer, Gate, Intake, MeteredBody, Refusal};
+use crate::admission::Permit;
+use crate::answer::{Encoding, http_response, refusal_response};
+use crate::body::{self, Announced};
+use crate::gate::Held;
+use crate::inflate::Compression;
+use crate::meters::{Transport, refused};
+use crate::{Answer, Gate, Intake, Refusal};
 
 /// OTLP over HTTP.
 #[derive(Clone)]
@@ -26,100 +29,91 @@ impl Http {
         self,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let Some(signal) = signal_of(request.uri().path()) else {
-            let what = "POST OTLP to /v1/traces, /v1/metrics or /v1/logs\n";
-            return Ok(plain(StatusCode::NOT_FOUND, what));
+        let (head, mut body) = request.into_parts();
+        let answer_in = answer_encoding(&head.headers);
+        let signal = match signal_of(&head) {
+            Ok(signal) => signal,
+            Err(refusal) => {
+                refused(&refusal);
+                hear_out(&head, body, &refusal).await;
+                return Ok(refusal_response(&refusal, answer_in));
+            }
         };
-        if request.method() != Method::POST {
-            return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "OTLP is sent with POST\n"));
+        let answer = self.export(&head, &mut body, signal).await.unwrap_or_else(Answer::Refused);
+        self.gate.meters().answered(Transport::Http, signal, &answer);
+        if let Answer::Refused(refusal) = &answer {
+            hear_out(&head, body, refusal).await;
         }
-        let (encoding, answer) = match encoding_of(request.headers()) {
-            Ok(encoding) => (encoding, self.export(request, signal, encoding).await),
-            // What the client reads is not known, either: protobuf is what every client speaks.
-            Err(refusal) => (Encoding::Protobuf, Answer::Refused(refusal)),
-        };
-        let response = http_response(signal, encoding, &answer);
-        let labels = [
-            ("transport", "http".to_owned()),
-            ("signal", signal_label(signal).to_owned()),
-            ("code", response.status().as_u16().to_string()),
-        ];
-        Counter::Requests.add(1, &labels);
-        Ok(response)
+        Ok(http_response(signal, answer_in, &answer))
     }
 
     async fn export(
         &self,
-        request: Request<Incoming>,
+        head: &Parts,
+        body: &mut Incoming,
         signal: Signal,
-        encoding: Encoding,
-    ) -> Answer {
-        match self.read_and_take(request, signal, encoding).await {
-            Ok(answer) => answer,
-            Err(refusal) => Answer::Refused(refusal),
-        }
-    }
-
-    async fn read_and_take(
-        &self,
-        request: Request<Incoming>,
-        signal: Signal,
-        encoding: Encoding,
     ) -> Result<Answer, Refusal> {
-        let caller = self.gate.admit(request.headers())?;
-        let compression = Compression::from_header(request.headers().get(header::CONTENT_ENCODING))?;
+        let visitor = self.gate.admit(&head.headers)?;
+        let encoding = encoding_of(&head.headers)?;
+        let packing = head.headers.get(header::CONTENT_ENCODING);
+        let compression = Compression::from_content_encoding(packing)?;
+        let mut permit = self.gate.permit(&visitor);
         let bytes_max = self.gate.request_bytes_max();
-        let mut permit = self.gate.admission().permit();
-        let metered = MeteredBody::new(request.into_body(), self.gate.admission(), bytes_max);
-        let mut body = metered.collect().await.map_err(|status| refusal_of(&status, bytes_max))?;
-        let body = body_bytes(&mut body);
-        let inflated;
-        let mut bytes = &body[..];
-        if compression != Compression::None {
-            permit.grow(body.len())?;
-            inflated = inflate(compression, &body, bytes_max)?;
-            permit.grow(inflated.len().saturating_sub(body.len()))?;
-            bytes = &inflated;
+        let mut request = body::read(body, Announced::Header, bytes_max, &mut permit).await?;
+        if let Compression::Packed(packing) = compression {
+            request = self.gate.inflate(packing, request, &mut permit)?;
         }
-        let transcoded = match encoding {
-            Encoding::Protobuf => None,
-            Encoding::Json => Some(transcode(signal, bytes)?),
-        };
-        let bytes = transcoded.as_deref().unwrap_or(bytes);
-        Ok(self.gate.take(&*self.intake, &caller.tenant, signal, bytes).await)
+        if encoding == Encoding::Json {
+            request = transcode(signal, &request, bytes_max, &mut permit)?;
+        }
+        let held = Held { request, permit };
+        Ok(self.gate.take(&*self.intake, &visitor, (Transport::Http, signal), held).await)
     }
 }
 
-fn body_bytes(collected: &mut http_body_util::Collected<Bytes>) -> Bytes {
-    std::mem::take(collected).to_bytes()
+/// Lets a client that was refused finish, where the protocol cannot tell it to stop.
+async fn hear_out(head: &Parts, body: Incoming, refusal: &Refusal) {
+    // HTTP/2 resets the stream; who asked whether to continue has not begun.
+    let can_stop = head.version >= Version::HTTP_2 || head.headers.contains_key(header::EXPECT);
+    let is_gone = matches!(refusal, Refusal::BrokenOff(_));
+    if !can_stop && !is_gone && !body.is_end_stream() {
+        body::discard(body).await;
+    }
 }
 
-fn transcode(signal: Signal, json: &[u8]) -> Result<Vec<u8>, Refusal> {
+/// From JSON to protobuf; the text's bytes are given back.
+fn transcode(
+    signal: Signal,
+    json: &[u8],
+    bytes_max: usize,
+    permit: &mut Permit<'_>,
+) -> Result<Bytes, Refusal> {
+    permit.grow(json.len())?;
     let mut protobuf = Vec::with_capacity(json.len());
     otlp::json::transcode(signal, json, &mut protobuf)
         .map_err(|error| Refusal::Malformed(error.to_string()))?;
-    Ok(protobuf)
+    if protobuf.len() > bytes_max {
+        return Err(Refusal::TooLarge { bytes_max });
+    }
+    // Text is longer than its protobuf, but for what nobody sends.
+    permit.grow(protobuf.len().saturating_sub(json.len()))?;
+    permit.shrink(json.len());
+    Ok(protobuf.into())
 }
 
-/// The metered body ends with a gRPC status; here it becomes the refusal that it stands for.
-fn refusal_of(status: &tonic::Status, bytes_max: usize) -> Refusal {
-    match status.code() {
-        Code::ResourceExhausted => Refusal::TooLarge { bytes_max },
-        Code::Unavailable => {
-            let retry_after = std::time::Duration::from_secs(1);
-            Refusal::Overloaded { reason: "memory", retry_after }
+fn signal_of(head: &Parts) -> Result<Signal, Refusal> {
+    let signal = match head.uri.path() {
+        "/v1/traces" => Signal::Traces,
+        "/v1/metrics" => Signal::Metrics,
+        "/v1/logs" => Signal::Logs,
+        path => {
+            let what = format!(
+                "{path} is not served here; POST OTLP to /v1/traces, /v1/metrics or /v1/logs"
+            );
+            return Err(Refusal::Path(what));
         }
-        _ => Refusal::Malformed(status.message().to_owned()),
-    }
-}
-
-fn signal_of(path: &str) -> Option<Signal> {
-    match path {
-        "/v1/traces" => Some(Signal::Traces),
-        "/v1/metrics" => Some(Signal::Metrics),
-        "/v1/logs" => Some(Signal::Logs),
-        _ => None,
-    }
+    };
+    if head.method == Method::POST { Ok(signal) } else { Err(Refusal::Method) }
 }
 
 fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
@@ -133,12 +127,16 @@ fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
         let what = format!(
             "content-type {value:?} is neither application/x-protobuf nor application/json"
         );
-        Err(Refusal::Unsupported(what))
+        Err(Refusal::ContentType(what))
     }
 }
 
-fn plain(status: StatusCode, what: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(what.as_bytes())));
-    *response.status_mut() = status;
-    response
+/// In what an answer is written: as the request was. Who names no content type is a person who
+/// tries the port out, and reads JSON; who names a foreign one reads what every exporter does.
+fn answer_encoding(headers: &HeaderMap) -> Encoding {
+    match encoding_of(headers) {
+        Ok(encoding) => encoding,
+        Err(_) if headers.contains_key(header::CONTENT_TYPE) => Encoding::Protobuf,
+        Err(_) => Encoding::Json,
+    }
 }

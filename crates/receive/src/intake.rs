@@ -9,9 +9,17 @@ use crate::Tenant;
 pub trait Intake: Send + Sync + 'static {
     /// Observes a request of OTLP protobuf on the calling thread.
     ///
+    /// What was observed stays so, even if the journal cannot take it yet: a retry of the request is
+    /// not given to this again, it only waits for [`Intake::journalled`] anew.
+    ///
     /// # Errors
     /// If the request cannot be read at all; nothing of it was observed then.
-    fn observe(&self, tenant: &Tenant, signal: Signal, request: &[u8]) -> Result<Summary, Malformed>;
+    fn observe(
+        &self,
+        tenant: &Tenant,
+        signal: Signal,
+        request: &[u8],
+    ) -> Result<Summary, Malformed>;
 
     /// Resolves once everything that was observed before the call is journalled; `false` if the
     /// journal cannot take it.

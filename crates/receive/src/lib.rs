@@ -6,17 +6,23 @@
 
 mod admission;
 mod answer;
+mod body;
+mod connection;
 mod gate;
 mod grpc;
 mod http;
 mod inflate;
 mod intake;
+mod meters;
+mod refusal;
 mod repeats;
 mod server;
+mod tenants;
 
-pub use admission::{Admission, MeteredBody};
-pub use answer::{Answer, Refusal};
+pub use admission::Admission;
+pub use answer::Answer;
 pub use auth::Tenant;
 pub use gate::{Gate, GateOptions};
 pub use intake::Intake;
+pub use refusal::Refusal;
 pub use server::{Listeners, bind, serve};

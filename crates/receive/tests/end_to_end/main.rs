@@ -1,0 +1,21 @@
+//! The door as its clients see it: real sockets, real clients, and an intake that writes down what
+//! it was given.
+
+#[cfg(test)]
+mod accepted;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
+mod counters;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod repeats;
+#[cfg(test)]
+mod requests;
