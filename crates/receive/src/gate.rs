@@ -16,6 +16,8 @@ use crate::{Admission, Answer, Intake, Refusal};
 
 /// When a client should come again while the daemon drains: another instance, or this one anew.
 const DRAIN_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// When a client should come again while the process is short of memory.
+const PRESSED_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// When a client should come again if the journal cannot take its request.
 const JOURNAL_RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -28,6 +30,7 @@ pub struct Gate {
     tenants: Tenants,
     meters: Meters,
     draining: AtomicBool,
+    pressed: AtomicBool,
 }
 
 /// How the door behaves.
@@ -63,6 +66,7 @@ impl Gate {
             tenants: Tenants::default(),
             meters: Meters::default(),
             draining: AtomicBool::new(false),
+            pressed: AtomicBool::new(false),
             options,
             credentials,
         })
@@ -71,6 +75,12 @@ impl Gate {
     /// From now on everything is refused retryably.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the process is short of memory: while it is, everything is refused retryably before
+    /// it is read.
+    pub fn press(&self, pressed: bool) {
+        self.pressed.store(pressed, Ordering::Relaxed);
     }
 
     /// Bytes in flight, and how many requests were turned away for it.
@@ -91,6 +101,9 @@ impl Gate {
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Visitor, Refusal> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(self.overloaded("draining", DRAIN_RETRY_AFTER));
+        }
+        if self.pressed.load(Ordering::Relaxed) {
+            return Err(self.overloaded("memory", PRESSED_RETRY_AFTER));
         }
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let caller = self

@@ -31,8 +31,11 @@ use crate::worker::{Worker, WorkerOptions};
 
 /// How long sinks may take to confirm what is on its way, once the daemon drains.
 const EMIT_DEADLINE: Duration = Duration::from_secs(5);
-/// How often gauges of the daemon itself are set.
-const GAUGES_EVERY: Duration = Duration::from_secs(2);
+/// How often the daemon looks at its own memory, and after how many looks at the rest.
+const MEMORY_EVERY: Duration = Duration::from_millis(250);
+const ROUNDS_PER_GAUGES: u32 = 8;
+/// Share of `limits.memory_bytes` from which on telemetry is refused.
+const PRESSED_PERCENT: u64 = 85;
 /// A sink that has answered nothing for this long, with something waiting, is told by `/readyz`.
 const SINK_SILENT_AFTER: Duration = Duration::from_secs(30);
 /// Receipts on their way to the journal; beyond that senders wait.
@@ -318,14 +321,17 @@ impl Chores {
         Gauge::BuildInfo.set(1.0, &[("version", version)]);
         Gauge::MemoryLimit.set(self.memory_bytes as f64, &[]);
         Gauge::Draining.set(0.0, &[]);
-        let mut ticks = tokio::time::interval(GAUGES_EVERY);
+        let mut ticks = tokio::time::interval(MEMORY_EVERY);
+        let mut round = 0;
         loop {
             let _ = ticks.tick().await;
+            self.look_at_memory();
+            round += 1;
+            if round % ROUNDS_PER_GAUGES != 0 {
+                continue;
+            }
             if let Some(recorder) = &self.recorder {
                 recorder.upkeep();
-            }
-            if let Some(bytes) = resident_bytes() {
-                Gauge::ResidentMemory.set(bytes as f64, &[]);
             }
             Gauge::AdmittedBytes.set(self.gate.admission().in_flight() as f64, &[]);
             Gauge::Subscribers.set(self.feed.subscribers() as f64, &[]);
@@ -333,6 +339,13 @@ impl Chores {
                 tracing::error!(%error, "cannot read the outbox");
             }
         }
+    }
+
+    /// Refuses telemetry before the ceiling is reached: what is in flight still needs its share.
+    fn look_at_memory(&self) {
+        let Some(bytes) = resident_bytes() else { return };
+        Gauge::ResidentMemory.set(bytes as f64, &[]);
+        self.gate.press(bytes >= self.memory_bytes / 100 * PRESSED_PERCENT);
     }
 
     fn look_at_sinks(&self) -> Result<(), journal::JournalError> {
