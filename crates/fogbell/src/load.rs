@@ -73,7 +73,9 @@ fn compare_options(args: &LoadArgs) -> CompareOptions {
 
 /// A line for each measurement that is done.
 fn tell(progress: Progress<'_>) {
-    let Some(Measurement { ns_per_span, rss_peak_bytes, .. }) = progress.measurement else { return };
+    let Some(Measurement { ns_per_span, rss_peak_bytes, .. }) = progress.measurement else {
+        return;
+    };
     note(&format!(
         "{:>5} spans  {:<5} pair {}  {:<8} {ns_per_span:>7.0} ns a span, {:>4} MiB at most",
         progress.case.batch,

@@ -17,7 +17,8 @@ const RUNTIME_THREADS: usize = 2;
 /// Runs the subcommand.
 pub(crate) fn run(args: &PageArgs) -> Outcome {
     let Ok(loaded) = settings::load(&args.config) else { return Ok(ExitCode::from(USAGE)) };
-    telemetry::init_logs("warn", telemetry::LogFormat::Human);
+    // What the sinks answer is printed; what librdkafka tries meanwhile is not.
+    telemetry::init_logs("error", telemetry::LogFormat::Human);
     let config = runtime::emit_config(&loaded.config);
     let sinks: Vec<String> = config.sinks().into_iter().map(|sink| sink.name).collect();
     if sinks.is_empty() {
@@ -113,7 +114,11 @@ mod tests {
         };
         for (answers, delivered, told) in [
             (vec![answer("kafka", Ok(()))], true, "ticketing takes no pages"),
-            (vec![answer("kafka", Err("timed out")), answer("ticketing", Ok(()))], false, "timed out"),
+            (
+                vec![answer("kafka", Err("timed out")), answer("ticketing", Ok(()))],
+                false,
+                "timed out",
+            ),
             (vec![], false, "No sink takes pages"),
         ] {
             let verdict = verdict(&sinks, &answers, Paint::off());

@@ -21,7 +21,7 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Loaded, ExitCode> {
     match Count::of(&loaded.problems) {
         Count { errors: 0, .. } => Ok(loaded),
         count => {
-            note(&format!("fogbell: {count}: nothing was started"));
+            note(&format!("fogbell: {count} in the configuration"));
             Err(ExitCode::from(USAGE))
         }
     }
