@@ -17,6 +17,9 @@ use crate::{Effect, Engine};
 
 /// An incident that comes back within this time is reopened instead of opened anew.
 const REOPEN_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// An incident is over once all its members have been quiet for this long: where a burn rate hovers
+/// about its threshold, nobody is told that it is over and woken again seconds later.
+const QUIET_FOR: Duration = Duration::from_secs(60);
 /// Traces that are recalled for an opening.
 const RECALL_MAX: usize = 64;
 
@@ -69,6 +72,7 @@ impl Engine {
         }
         let mut due = std::mem::take(&mut self.stirred);
         due.extend(self.refresh.iter().filter(|(_, at)| at.is_due(self.now)).map(|(id, _)| *id));
+        due.extend(self.book.live().filter(|i| is_over(i, self.now)).map(|incident| incident.id));
         for id in due {
             self.look_again(id);
         }
@@ -190,7 +194,7 @@ impl Engine {
         if after.grouping_reason.is_empty() {
             after.grouping_reason = reason;
         }
-        let over = is_quiet(&after);
+        let over = is_over(&after, now);
         let escalates = after.urgency > before.urgency;
         let kind = match (over, escalates) {
             (true, _) => EventType::Resolved,
@@ -269,6 +273,12 @@ impl Engine {
             self.correlator.freeze(false);
         }
     }
+}
+
+/// Whether all members have been quiet for long enough.
+fn is_over(incident: &Incident, now: Timestamp) -> bool {
+    let cleared = incident.members.iter().map(|member| member.last_at).max();
+    is_quiet(incident) && cleared.is_none_or(|at| now.since(at) >= QUIET_FOR)
 }
 
 /// Whether a revision is worth making: numbers move all the time, and a revision a second would

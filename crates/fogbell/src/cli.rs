@@ -111,13 +111,19 @@ pub(crate) struct ReplayArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ApiArgs {
     /// The daemon's API
-    #[arg(long, default_value = "http://127.0.0.1:8420", env = "FOGBELL_API_URL", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "http://127.0.0.1:8420",
+        env = "FOGBELL_API_URL",
+        value_name = "URL"
+    )]
     pub(crate) api: String,
     /// File that holds the token
-    #[arg(long, env = "FOGBELL_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = "FOGBELL_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Tenant, where the credential does not tell
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
 }
 

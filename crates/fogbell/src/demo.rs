@@ -38,7 +38,8 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
 async fn play(args: &DemoArgs, fault: Fault) -> Outcome {
     let (stage, daemon) = Stage::set_up().await?;
     let tenant: Tenant = DEFAULT_TENANT.into();
-    let subscription = daemon.feed().subscribe(&tenant, None).map_err(|_| anyhow::anyhow!("no feed"))?;
+    let subscription =
+        daemon.feed().subscribe(&tenant, None).map_err(|_| anyhow::anyhow!("no feed"))?;
     let healthy = Duration::from_secs(args.healthy);
     let start = runtime::now();
     let options = ShopOptions {
@@ -74,9 +75,7 @@ struct Show<'a> {
 impl Show<'_> {
     async fn watch(&self, mut subscription: Subscription) -> Outcome {
         let mut paged: Option<Arc<Incident>> = None;
-        let give_up = tokio::time::sleep(
-            self.fault_at.after(PAGE_WITHIN).since(runtime::now()),
-        );
+        let give_up = tokio::time::sleep(self.fault_at.after(PAGE_WITHIN).since(runtime::now()));
         let mut give_up = std::pin::pin!(give_up);
         let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
         loop {

@@ -27,7 +27,12 @@ pub(crate) fn page(incident: &Incident, now: Timestamp, paint: Paint) -> String 
     }
     for change in &incident.changes {
         let at = timestamp_from(change.at.as_ref());
-        row(&mut out, paint, "change", &format!("{} {} at {}", change.kind, change.summary, clock(at)));
+        row(
+            &mut out,
+            paint,
+            "change",
+            &format!("{} {} at {}", change.kind, change.summary, clock(at)),
+        );
     }
     if !incident.grouping_reason.is_empty() && incident.member_count > 1 {
         let why = format!("{} alerts: {}", incident.member_count, incident.grouping_reason);
@@ -138,8 +143,11 @@ fn causes(incident: &Incident, paint: Paint, out: &mut Vec<String>) {
         if !cause.operation.is_empty() {
             what.push_str(&format!("  {}", cause.operation));
         }
-        let kind = cause.kind().as_str_name().to_lowercase();
-        let head = format!("{}. {}  {kind}, score {:.2}", index + 1, paint.bold(&what), cause.score);
+        let kind = match cause.kind() {
+            v1::cause::Kind::Unspecified => String::new(),
+            kind => format!("{}, ", kind.as_str_name().to_lowercase()),
+        };
+        let head = format!("{}. {}  {kind}score {:.2}", index + 1, paint.bold(&what), cause.score);
         row(out, paint, if index == 0 { "cause" } else { "" }, &head);
         row(out, paint, "", &format!("   {}", cause.summary));
         if index > 0 {
@@ -201,9 +209,7 @@ fn clock(at: Timestamp) -> String {
 }
 
 fn number(value: f64) -> String {
-    if value == value.trunc() && value.abs() < 1e9 {
-        format!("{value:.0}")
-    } else if value.abs() >= 100.0 {
+    if value == value.trunc() || value.abs() >= 100.0 {
         format!("{value:.0}")
     } else {
         format!("{value:.2}")

@@ -54,7 +54,7 @@ pub enum DaemonError {
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// The API's address cannot be bound.
-    #[error("cannot listen on {address} for the API: {source}")]
+    #[error("cannot listen on {address} for the API")]
     Api {
         /// `api.listen`.
         address: SocketAddr,

@@ -54,17 +54,19 @@ impl Stage {
     ) -> impl FnMut(&Progress) + Send + use<> {
         let line = self.line.clone();
         let healthy_s = args.healthy;
-        note(&format!("fogbell listens: OTLP/gRPC {}, OTLP/HTTP {}, API http://{}", at.grpc, at.http, at.api));
+        note(&format!(
+            "fogbell listens: OTLP/gRPC {}, OTLP/HTTP {}, API http://{}",
+            at.grpc, at.http, at.api
+        ));
         note(&format!("{healthy_s} s of health, then {fault}: {}", fault.describe()));
         let (mut told_s, mut broken) = (0, false);
         move |progress| {
-            let elapsed_s =
-                Timestamp::from_unix_ns(progress.shop_unix_ns).since(start).as_secs();
+            let elapsed_s = Timestamp::from_unix_ns(progress.shop_unix_ns).since(start).as_secs();
             if !broken && elapsed_s >= healthy_s {
                 broken = true;
                 line.tell(&format!("{elapsed_s:>3} s  the fault begins: {fault}"));
             }
-            if elapsed_s == told_s || !line.live && elapsed_s % 10 != 0 {
+            if elapsed_s == told_s || !line.live && !elapsed_s.is_multiple_of(10) {
                 return;
             }
             told_s = elapsed_s;

@@ -6,11 +6,10 @@ use shop::Truth;
 /// The service must be the broken one; a broken peer must be named; where no single service is
 /// broken, the tag must tell.
 pub(super) fn names_truth(cause: &Cause, truth: &Truth) -> bool {
-    let words = [&cause.service, &cause.instance, &cause.operation, &cause.tag_value, &cause.summary];
+    let words =
+        [&cause.service, &cause.instance, &cause.operation, &cause.tag_value, &cause.summary];
     let named = |peer: &str| words.iter().any(|text| text.contains(peer));
-    let by_tag = |(key, value): &(&str, String)| {
-        cause.tag_key == *key && cause.tag_value == *value
-    };
+    let by_tag = |(key, value): &(&str, String)| cause.tag_key == *key && cause.tag_value == *value;
     if truth.service == shop::ANY_SERVICE {
         return truth.tag.as_ref().is_some_and(by_tag);
     }
