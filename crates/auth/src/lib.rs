@@ -203,9 +203,12 @@ mod tests {
     #[test]
     fn without_credentials_the_scope_names_the_tenant() {
         let open = Credentials::default();
-        for (scope, tenant) in
-            [(None, "default"), (Some("shop"), "shop"), (Some("a b"), "default"), (Some(""), "default")]
-        {
+        for (scope, tenant) in [
+            (None, "default"),
+            (Some("shop"), "shop"),
+            (Some("a b"), "default"),
+            (Some(""), "default"),
+        ] {
             let caller = open.admit(None, scope, Permission::Command).expect("open");
             assert_eq!((&*caller.tenant, caller.authenticated), (tenant, false));
         }

@@ -451,6 +451,9 @@ fn start_workers(
     Ok((workers, grpc, http))
 }
 
+/// Key and value.
+type StoredRow = (Vec<u8>, Vec<u8>);
+
 /// Engines that go on from the journal, and the options of those to come.
 fn restore(
     options: &EngineOptions,
@@ -458,7 +461,7 @@ fn restore(
 ) -> (BTreeMap<Tenant, Engine>, EngineOptions) {
     let template = EngineOptions { epoch: restored.epoch, ..options.clone() };
     let at = now();
-    let mut rows: BTreeMap<Tenant, Vec<(Vec<u8>, Vec<u8>)>> = BTreeMap::new();
+    let mut rows: BTreeMap<Tenant, Vec<StoredRow>> = BTreeMap::new();
     for (key, value) in restored.rows {
         match tenant_of(&key) {
             Some((tenant, key)) => rows.entry(tenant).or_default().push((key, value)),

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use auth::Tenant;
 use bytes::Bytes;
@@ -33,8 +33,8 @@ pub(crate) struct Body {
 
 #[derive(Clone, Debug)]
 struct Rendered {
-    /// What it was made of. Holding it keeps a newer look from having the same address.
-    views: Views,
+    /// What it was made of. Even a weak hold keeps a newer look from having the same address.
+    views: BTreeMap<Tenant, Weak<View>>,
     text: Bytes,
     deflated: Option<Deflated>,
 }
@@ -69,13 +69,13 @@ impl Exposition {
     /// Made under the lock, so that scrapers which come at once wait for one rendering.
     fn rendered(&self, views: Views, key: Key, gzip: bool) -> Rendered {
         let mut kept = self.kept.lock();
-        let mut rendered = match kept.remove(&key) {
-            Some(rendered) if same(&rendered.views, &views) => rendered,
-            _ => {
-                let text = families::render(&views, key.1).into();
-                Rendered { views, text, deflated: None }
-            }
-        };
+        // An old one is let go before the new one is made: they may be large.
+        let known = kept.remove(&key).filter(|rendered| same(&rendered.views, &views));
+        let mut rendered = known.unwrap_or_else(|| {
+            let text = families::render(&views, key.1).into();
+            let views = views.iter().map(|(t, view)| (Arc::clone(t), Arc::downgrade(view)));
+            Rendered { views: views.collect(), text, deflated: None }
+        });
         if gzip && rendered.deflated.is_none() {
             rendered.deflated = gzip::first(&rendered.text).ok();
         }
@@ -97,6 +97,7 @@ fn owned((tenant, view): (&Tenant, &Arc<View>)) -> (Tenant, Arc<View>) {
     (Arc::clone(tenant), Arc::clone(view))
 }
 
-fn same(a: &Views, b: &Views) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|((t, v), (u, w))| t == u && Arc::ptr_eq(v, w))
+fn same(a: &BTreeMap<Tenant, Weak<View>>, b: &Views) -> bool {
+    let is_of = |v: &Weak<View>, w: &Arc<View>| std::ptr::eq(v.as_ptr(), Arc::as_ptr(w));
+    a.len() == b.len() && a.iter().zip(b).all(|((t, v), (u, w))| t == u && is_of(v, w))
 }

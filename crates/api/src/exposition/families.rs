@@ -12,6 +12,10 @@ use super::writer::{Exemplar, Head, Kind, Writer};
 /// SLOs, and groups of them, in one exposition: about 3 KiB each. Those beyond are left out and
 /// counted; declared ones go first.
 const SHOWN_MAX: usize = 20_000;
+/// Samples of one SLO with the standard windows.
+const SAMPLES_PER_SLO: usize = 34;
+/// What a sample takes beside the labels of its SLO: name, window and value.
+const SAMPLE_BYTES: usize = 64;
 
 /// One SLO, or one group of it.
 struct Shown<'a> {
@@ -202,7 +206,9 @@ pub(crate) fn render(views: &BTreeMap<Tenant, Arc<View>>, format: Format) -> Str
     }
     let shown: Vec<_> =
         shown.into_iter().map(|(labels, (at, slo))| Shown { labels, at, slo }).collect();
-    let mut writer = Writer::new(format);
+    // Room for all of it at once: a text that doubles as it grows takes three times its size.
+    let bytes = shown.iter().map(|s| SAMPLES_PER_SLO * (s.labels.len() + SAMPLE_BYTES)).sum();
+    let mut writer = Writer::with_capacity(format, bytes);
     for Family { head, write } in &FAMILIES {
         writer.begin(head);
         for slo in &shown {

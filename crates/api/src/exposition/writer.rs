@@ -59,8 +59,8 @@ impl Kind {
 }
 
 impl Writer {
-    pub(crate) fn new(format: Format) -> Self {
-        Self { format, out: String::new(), head_start: 0, head_end: 0 }
+    pub(crate) fn with_capacity(format: Format, bytes: usize) -> Self {
+        Self { format, out: String::with_capacity(bytes), head_start: 0, head_end: 0 }
     }
 
     /// Begins a family. One that gets no sample leaves no trace.

@@ -159,7 +159,7 @@ fn commit(journal: &Journal, number: u64, random: &mut Random) -> Result<(), Jou
         row(&format!("key {}", number % KEYS), &format!("{number} {filler}")),
     ];
     if number.is_multiple_of(3) {
-        rows.push(crate::Row { key: format!("key {}", (number + 1) % KEYS).into(), value: None });
+        rows.push(model::Row { key: format!("key {}", (number + 1) % KEYS).into(), value: None });
     }
     let outgoing = vec![page(number, 1), snapshot(number, 1)];
     journal.commit(Commit { at: at(number), rows, outgoing, confirmed, ..Commit::default() })

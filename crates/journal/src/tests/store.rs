@@ -1,9 +1,9 @@
 use std::fs;
 
-use model::{IncidentId, OutgoingKind, Urgency};
+use model::{IncidentId, OutgoingKind, Row, Urgency};
 
 use super::{EPOCH, at, delivery, incident, open, page, row, sends, sinks, snapshot, waiting};
-use crate::{Commit, FILE_NAME, JournalError, Receipt, Row};
+use crate::{Commit, FILE_NAME, JournalError, Receipt};
 
 #[test]
 fn a_new_store_has_the_fresh_epoch_and_nothing_else() {
