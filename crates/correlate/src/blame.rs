@@ -4,6 +4,7 @@ use model::{SpanKind, SpanRecord, TraceTree};
 
 use crate::facts::Facts;
 use crate::names::{Names, ServiceId};
+use crate::own_time::own_ns;
 use crate::series::{Bucket, Norm, TimeSeries};
 use crate::votes::{Blame, Mode, Suspect};
 
@@ -202,7 +203,7 @@ impl Reader<'_> {
             }
         };
         let Norm { median_ms, spread_ms } = norm.unwrap_or_default();
-        let excess_ms = ms(tree.exclusive_ns(index)) - median_ms;
+        let excess_ms = ms(own_ns(tree, index)) - median_ms;
         (excess_ms > spread_ms).then_some(Part { span: index, suspect, mode, excess_ms })
     }
 

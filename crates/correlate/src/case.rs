@@ -1,6 +1,7 @@
 //! Everything that bears on one diagnosis: who is hurt, since when, and what the traces say.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use model::{Alert, Timestamp, TraceTree};
 
@@ -30,7 +31,7 @@ pub(crate) struct Case<'a> {
     pub(crate) alert_count: u32,
     pub(crate) traces: Vec<&'a TraceTree>,
     pub(crate) blames: Vec<Blame>,
-    pub(crate) poll: Poll,
+    pub(crate) poll: Arc<Poll>,
     /// The bucket in which the fault began.
     pub(crate) from: Bucket,
     /// The bucket after now.
@@ -123,7 +124,7 @@ impl<'a> Case<'a> {
                 let concerns = self.members.is_empty()
                     || blame.chain.iter().any(|id| self.members.contains(id));
                 if concerns {
-                    self.poll.cast(&blame);
+                    Arc::make_mut(&mut self.poll).cast(&blame);
                     self.blames.push(blame);
                 }
             }

@@ -9,6 +9,7 @@ use model::{Alert, Change, PaneDelta, Service, SpanKind, TagDelta, Timestamp, Tr
 use crate::blame::{Reader, ms, requests, served_child};
 use crate::facts::{Facts, share};
 use crate::names::{NameLists, Names, ServiceId, WordId};
+use crate::own_time::own_ns;
 use crate::series::{Bucket, buckets_in};
 use crate::tags::{TagClass, Tags};
 use crate::votes::Votes;
@@ -282,7 +283,7 @@ impl Correlator {
         for (index, span) in tree.spans().iter().enumerate() {
             let Some(by) = self.meet(&span.service, now) else { continue };
             let Some(word) = self.names.word(&span.operation) else { continue };
-            let own_ms = ms(tree.exclusive_ns(index));
+            let own_ms = ms(own_ns(tree, index));
             let peer = span.peer.as_ref().and_then(|peer| self.names.peer(peer));
             let callee = served_child(tree, index).and_then(|child| tree.span(child));
             let callee = callee.and_then(|child| self.names.service(&child.service));

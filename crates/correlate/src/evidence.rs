@@ -29,8 +29,10 @@ const LIFT_MIN: f64 = 0.3;
 const LIFT_TIE: f64 = 0.1;
 /// Fewer calls than this cannot show that a service is silent.
 const SILENT_CALLS_MIN: u64 = 10;
-/// A service that was seen on a smaller share of calls before cannot be shown to be silent.
+/// Spans of a service per call of it that were usual: with fewer its spans do not tell of its
+/// calls, and with more most of them tell of other callers.
 const SEEN_MIN: f64 = 0.2;
+const SEEN_MAX: f64 = 1.25;
 /// How many buckets before the fault a change may lie, and how many after its first sign.
 const CHANGE_BEFORE: u32 = 60;
 const CHANGE_AFTER: u32 = 6;
@@ -207,24 +209,31 @@ fn silence(case: &Case<'_>, hypothesis: &Hypothesis) -> Option<Found> {
     let facts = &case.correlator.facts;
     let called = facts.called(id, case.from, case.until);
     let before = facts.called(id, Bucket::default(), case.from);
-    let seen = share(facts.served(id, case.from, case.until).total, called.calls);
-    let usual = share(facts.served(id, Bucket::default(), case.from).total, before.calls);
+    let per_call = |served: u64, calls: u64| served as f64 / calls.max(1) as f64;
+    let seen = per_call(facts.served(id, case.from, case.until).total, called.calls);
+    let usual = per_call(facts.served(id, Bucket::default(), case.from).total, before.calls);
     if called.calls < SILENT_CALLS_MIN {
         return None;
     }
     let unanswered =
         share(called.unanswered, called.calls) - share(before.unanswered, before.calls);
-    let lost = if usual >= SEEN_MIN { 1.0 - seen / usual } else { 0.0 };
-    // Spans that do not arrive are lost telemetry as long as callers get their answers.
+    // Spans that do not arrive are lost telemetry as long as callers get their answers; and what
+    // looks to callers as if nobody answered is an answer where the service was seen to serve it.
     let errors = share(called.errors, called.calls);
-    let strength = lost.min(errors.max(unanswered)).max(unanswered).clamp(0.0, 1.0);
+    let strength = if (SEEN_MIN..=SEEN_MAX).contains(&usual) {
+        (1.0 - seen / usual).min(errors.max(unanswered))
+    } else {
+        unanswered
+    };
+    let strength = strength.clamp(0.0, 1.0);
+    let baseline = if usual > 0.0 { usual.min(1.0) } else { 1.0 };
     (strength >= STRENGTH_MIN).then(|| Found {
         signal: Signal::Silence,
         strength,
         reliability: SILENCE,
         subject: format!("share of calls to {} that it is seen to serve", case.label(id)),
-        observed: seen.min(1.0 - unanswered.max(0.0)),
-        baseline: if usual > 0.0 { usual } else { 1.0 },
+        observed: baseline * (1.0 - strength),
+        baseline,
         unit: "1",
         since: case.from.start(),
         trace_ids: hypothesis.traces(&[Mode::Unanswered]),

@@ -12,6 +12,7 @@ mod flow;
 mod hypothesis;
 mod impact;
 mod names;
+mod own_time;
 mod relate;
 mod series;
 mod shared_cause;

@@ -58,6 +58,24 @@ pub(crate) struct Tags {
     values: BTreeMap<(ServiceId, WordId, WordId), TagValue>,
 }
 
+/// A tag value among a service's events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) key: WordId,
+    pub(crate) value: WordId,
+    pub(crate) during: TagCount,
+    pub(crate) before: TagCount,
+    first_at: Timestamp,
+}
+
+/// The tag values of a service among its events during the fault and before it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeenTags {
+    pub(crate) values: Vec<Seen>,
+    pub(crate) all_during: TagCount,
+    pub(crate) all_before: TagCount,
+}
+
 /// How well a tag tells a service's bad events from its good ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Lift {
@@ -150,6 +168,29 @@ impl Tags {
         self.values.range(range).map(|((_, _, value), _)| *value)
     }
 
+    /// What was counted of a service by its tags in `from..until`, and in the time before.
+    pub(crate) fn seen(&self, service: ServiceId, from: Bucket, until: Bucket) -> SeenTags {
+        let range = (service, WordId(0), WordId(0))..=(service, WordId(u32::MAX), WordId(u32::MAX));
+        let mut seen = SeenTags::default();
+        let mut by_key: BTreeMap<WordId, (TagCount, TagCount)> = BTreeMap::new();
+        for ((_, key, value), state) in self.values.range(range) {
+            let during = state.counts.sum(from, until);
+            let before = state.counts.sum(from.less(BEFORE_BUCKETS), from);
+            let sums = by_key.entry(*key).or_default();
+            sums.0.add(&during);
+            sums.1.add(&before);
+            let (key, value, first_at) = (*key, *value, state.first_at);
+            seen.values.push(Seen { key, value, during, before, first_at });
+        }
+        // The whole of a service is what the most complete of its keys has counted: a tag that
+        // only some events carry is told apart from events without it.
+        let most = |pick: fn(&(TagCount, TagCount)) -> TagCount| {
+            by_key.values().map(pick).max_by_key(|sum| sum.total).unwrap_or_default()
+        };
+        (seen.all_during, seen.all_before) = (most(|sums| sums.0), most(|sums| sums.1));
+        seen
+    }
+
     /// How each tag value of a service tells bad from good in `from..until`, compared with the
     /// other values at that time and with the time before.
     pub(crate) fn lifts(
@@ -159,40 +200,23 @@ impl Tags {
         until: Bucket,
         class_of: impl Fn(WordId) -> TagClass,
     ) -> Vec<Lift> {
-        let range = (service, WordId(0), WordId(0))..=(service, WordId(u32::MAX), WordId(u32::MAX));
-        let mut keys: BTreeMap<WordId, Vec<(WordId, TagCount, TagCount, Timestamp)>> =
-            BTreeMap::new();
-        for ((_, key, value), state) in self.values.range(range) {
-            let during = state.counts.sum(from, until);
-            let before = state.counts.sum(from.less(BEFORE_BUCKETS), from);
-            keys.entry(*key).or_default().push((*value, during, before, state.first_at));
-        }
-        // The whole of a service is what the most complete of its keys has counted: a tag that
-        // only some events carry is told apart from events without it.
-        let whole = |pick: fn(&(WordId, TagCount, TagCount, Timestamp)) -> TagCount| {
-            let sums = keys.values().map(|values| {
-                let mut sum = TagCount::default();
-                values.iter().for_each(|value| sum.add(&pick(value)));
-                sum
-            });
-            sums.max_by_key(|sum| sum.total).unwrap_or_default()
-        };
-        let (all_during, all_before) = (whole(|v| v.1), whole(|v| v.2));
-        let mut lifts = Vec::new();
-        for (key, values) in &keys {
-            let class = class_of(*key);
-            for (value, during, before, first_at) in values {
-                let now = Table::of(*during, all_during);
-                let both = now.joined(&Table::of(*before, all_before));
-                let table = if both.phi() > now.phi() { both } else { now };
-                let (bad_with, bad_without) = table.rates();
-                let phi = table.phi() * shrink(during.bad as f64);
-                let first_at = *first_at;
-                let value = *value;
-                lifts.push(Lift { key: *key, value, class, phi, bad_with, bad_without, first_at });
+        let seen = self.seen(service, from, until);
+        let lift = |of: &Seen| {
+            let now = Table::of(of.during, seen.all_during);
+            let both = now.joined(&Table::of(of.before, seen.all_before));
+            let table = if both.phi() > now.phi() { both } else { now };
+            let (bad_with, bad_without) = table.rates();
+            Lift {
+                key: of.key,
+                value: of.value,
+                class: class_of(of.key),
+                phi: table.phi() * shrink(of.during.bad as f64),
+                bad_with,
+                bad_without,
+                first_at: of.first_at,
             }
-        }
-        lifts
+        };
+        seen.values.iter().map(lift).collect()
     }
 
     /// Keys and values in use.
@@ -254,7 +278,9 @@ impl Table {
     }
 
     fn rates(&self) -> (f64, f64) {
-        let rate = |bad: f64, good: f64| if bad + good > 0.0 { bad / (bad + good) } else { 0.0 };
+        let rate = |bad: f64, good: f64| {
+            if bad + good > 0.0 { bad / (bad + good) } else { 0.0 }
+        };
         (rate(self.bad_with, self.good_with), rate(self.bad_without, self.good_without))
     }
 }

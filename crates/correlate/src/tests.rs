@@ -1,4 +1,6 @@
 mod causes;
 mod grouping;
 mod robust;
+mod shared;
+mod silence;
 mod world;

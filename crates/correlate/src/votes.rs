@@ -2,6 +2,7 @@
 //! state.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
 
 use model::TraceId;
 
@@ -16,6 +17,9 @@ const USUAL_BUCKETS: u32 = 30;
 const KEPT_MIN: f64 = 0.1;
 /// How many traces a vote names.
 pub(crate) const VOTE_TRACES_MAX: usize = 5;
+
+/// How many sums are kept; with another one all are forgotten.
+const SUMS_MAX: usize = 16;
 
 /// What may be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,7 +92,12 @@ pub(crate) struct Poll {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Votes {
     polls: VecDeque<(Bucket, Poll)>,
+    sums: Sums,
 }
+
+/// What [`Votes::news`] found since the last vote: in a storm many pairs of alerts ask for the same.
+#[derive(Debug, Default)]
+struct Sums(Mutex<BTreeMap<(Bucket, Bucket), Arc<Poll>>>);
 
 impl Poll {
     pub(crate) fn cast(&mut self, blame: &Blame) {
@@ -159,6 +168,7 @@ impl Vote {
 impl Votes {
     /// The poll of a bucket; `None` if it is too old.
     pub(crate) fn at(&mut self, bucket: Bucket) -> Option<&mut Poll> {
+        self.sums.clear();
         let place = self.polls.partition_point(|(at, _)| *at < bucket);
         if self.polls.get(place).is_none_or(|(at, _)| *at != bucket) {
             if self.polls.len() >= BUCKETS_MAX {
@@ -184,7 +194,10 @@ impl Votes {
     }
 
     /// All votes in `from..until`, less what was usual in the buckets before.
-    pub(crate) fn news(&self, from: Bucket, until: Bucket) -> Poll {
+    pub(crate) fn news(&self, from: Bucket, until: Bucket) -> Arc<Poll> {
+        if let Some(known) = self.sums.get((from, until)) {
+            return known;
+        }
         let mut sum = self.sum(from, until);
         let before = from.less(USUAL_BUCKETS);
         let heard = self.polls.iter().filter(|(at, _)| (before..from).contains(at)).count();
@@ -192,6 +205,8 @@ impl Votes {
             let scale = f64::from(until.0.saturating_sub(from.0)) / heard as f64;
             sum.less_usual(&self.sum(before, from), scale);
         }
+        let sum = Arc::new(sum);
+        self.sums.keep((from, until), &sum);
         sum
     }
 
@@ -214,9 +229,69 @@ impl Votes {
 
     /// Drops what is older than any ring reaches.
     pub(crate) fn forget(&mut self, now: Bucket) {
+        self.sums.clear();
         let before = now.less(BUCKETS_MAX as u32);
         while self.polls.front().is_some_and(|(at, _)| *at < before) {
             let _ = self.polls.pop_front();
         }
+    }
+}
+
+impl Clone for Sums {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Sums {
+    fn get(&self, span: (Bucket, Bucket)) -> Option<Arc<Poll>> {
+        self.0.lock().ok()?.get(&span).cloned()
+    }
+
+    fn keep(&self, span: (Bucket, Bucket), sum: &Arc<Poll>) {
+        if let Ok(mut sums) = self.0.lock() {
+            if sums.len() >= SUMS_MAX {
+                sums.clear();
+            }
+            let _ = sums.insert(span, Arc::clone(sum));
+        }
+    }
+
+    fn clear(&mut self) {
+        match self.0.get_mut() {
+            Ok(sums) => sums.clear(),
+            Err(poisoned) => poisoned.into_inner().clear(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_is_kept_does_not_outlive_the_next_vote() {
+        let blame = Blame {
+            suspect: Suspect::Service(ServiceId(1)),
+            mode: Mode::Error,
+            by: ServiceId(1),
+            operation: WordId(0),
+            mass: 1.0,
+            chain: vec![ServiceId(1)],
+            entry: (ServiceId(1), WordId(0)),
+            trace_id: TraceId([1; 16]),
+        };
+        let mut votes = Votes::default();
+        let mass = |votes: &Votes| {
+            let news = votes.news(Bucket(10), Bucket(12));
+            assert!(Arc::ptr_eq(&news, &votes.news(Bucket(10), Bucket(12))));
+            news.of_passed(ServiceId(1)).values().sum::<f64>()
+        };
+        for round in 1..=3 {
+            votes.at(Bucket(10)).expect("there is room").cast(&blame);
+            assert_eq!(mass(&votes), f64::from(round));
+        }
+        votes.forget(Bucket(500));
+        assert_eq!(mass(&votes), 0.0);
     }
 }

@@ -1,5 +1,3 @@
-use model::CauseKind;
-
 use super::world::{Work, World, call, work};
 
 /// frontend -> {shop -> payment, ads -> images}: two ways that share nothing but the frontend.
@@ -63,62 +61,4 @@ fn without_traces_a_chain_of_bad_calls_relates() {
     let reason = world.related("payment", "frontend").expect("a chain of bad calls");
     assert_eq!(reason, "bad calls lead from frontend to shop to payment");
     assert_eq!(world.related("payment", "images"), None);
-}
-
-/// frontend -> one of five services, each in two regions of two zones.
-fn regional(n: u64, lost: bool) -> Work {
-    const NAMES: [&str; 5] = ["cart", "catalog", "payment", "search", "stock"];
-    let place = |service: Work, turn: u64| {
-        let (region, zone) = match turn % 4 {
-            0 => ("west", "west-a"),
-            1 => ("west", "west-b"),
-            2 => ("east", "east-a"),
-            _ => ("east", "east-b"),
-        };
-        let pod = format!("{}-{}", service.service, turn % 8);
-        let is_bad = lost && region == "west" && turn % 8 != 5;
-        let placed = service
-            .tagged("cloud.region", region)
-            .tagged("cloud.availability_zone", zone)
-            .tagged("k8s.pod.name", pod)
-            .tagged("service.version", "1.0.0");
-        if is_bad { placed.failing("no route") } else { placed }
-    };
-    let name = NAMES.get((n % 5) as usize).copied().unwrap_or("cart");
-    let callee = place(work(name, 5, vec![]), n / 5);
-    work("frontend", 3, vec![call(callee)])
-        .named("GET /")
-        .tagged("cloud.region", if n / 5 % 4 < 2 { "west" } else { "east" })
-}
-
-#[test]
-fn a_region_that_fails_everywhere_is_the_cause_and_joins_all() {
-    let mut world = World::new();
-    world.run(120, |n| regional(n, false));
-    world.run(60, |n| regional(n, true));
-    let diagnosis = world.diagnose(&["frontend", "cart", "payment"]);
-    let first = &diagnosis.causes[0];
-    assert_eq!(first.kind, CauseKind::Infrastructure, "{diagnosis:#?}");
-    assert_eq!((first.tag_key.as_str(), first.tag_value.as_str()), ("cloud.region", "west"));
-    assert!(first.score > 0.5, "{}", first.score);
-    assert!(diagnosis.title.ends_with("services fail in west"), "{}", diagnosis.title);
-    let reason = world.related("cart", "payment").expect("one region");
-    assert_eq!(reason, "cart and payment both fail in cloud.region west");
-}
-
-#[test]
-fn one_service_that_fails_in_one_region_is_no_lost_region() {
-    let mut world = World::new();
-    let fault = |n: u64| {
-        let mut request = regional(n, n % 5 == 2);
-        if n % 5 != 2 {
-            request = regional(n, false);
-        }
-        request
-    };
-    world.run(120, |n| regional(n, false));
-    world.run(60, fault);
-    let diagnosis = world.diagnose(&["frontend", "payment"]);
-    assert_eq!(diagnosis.causes[0].service, "payment", "{diagnosis:#?}");
-    assert_eq!(diagnosis.causes[0].tag_value, "west");
 }
