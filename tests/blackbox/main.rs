@@ -8,7 +8,17 @@
     reason = "in a test a panic is how an expectation fails, and it prints why"
 )]
 
+mod access;
+mod commands;
+mod crash;
 mod daemon;
 mod deployment;
 mod harness;
+mod intake;
+mod oracle;
+mod outage;
 mod parts;
+mod path;
+mod recordings;
+mod redaction;
+mod slos;

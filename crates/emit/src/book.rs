@@ -112,6 +112,11 @@ impl Book {
         self.waiting.values().map(|(_, due)| *due).min()
     }
 
+    /// Whether an entry was sent that the sink has not answered for good.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        !self.in_flight.is_empty() || !self.waiting.is_empty()
+    }
+
     pub(crate) fn blocked(&self) -> bool {
         self.blocked
     }

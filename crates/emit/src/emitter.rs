@@ -56,7 +56,12 @@ impl Emitter {
         config.check_names()?;
         let (stop, stopped) = watch::channel(None);
         let mut lanes = Vec::new();
+        let mut pages_wait = BTreeMap::new();
         for (spec, kinds, sink) in connect(&config, &jitter)? {
+            // Until its lane has looked, there may be pages.
+            let since = spec.kinds.contains(&OutgoingKind::Page).then(Instant::now);
+            let pages_wait =
+                pages_wait.entry(spec.name.clone()).or_insert_with(|| watch::channel(since).0);
             let stats = Arc::new(LaneStats::default());
             let lane = Lane {
                 name: spec.name.clone(),
@@ -68,6 +73,7 @@ impl Emitter {
                 stop: stopped.clone(),
                 jitter: Arc::clone(&jitter),
                 stats: Arc::clone(&stats),
+                pages_wait: pages_wait.clone(),
             };
             let task = tokio::spawn(lane.run());
             lanes.push(RunningLane { sink: spec.name, kinds, stats, task });
@@ -138,9 +144,8 @@ pub(crate) fn connect(config: &EmitConfig, jitter: &Jitter) -> Result<Vec<Connec
         for kinds in [pages, rest].into_iter().filter(|kinds| !kinds.is_empty()) {
             let sink: Arc<dyn Sink> = match (config.kafka(), &topics) {
                 (Some(kafka), Some(topics)) if spec.name == KAFKA_SINK => {
-                    let pages = kinds.contains(&OutgoingKind::Page);
                     let topics = Arc::clone(topics);
-                    Arc::new(KafkaSink::connect(kafka, &config.source, pages, topics)?)
+                    Arc::new(KafkaSink::connect(kafka, &config.source, topics)?)
                 }
                 _ => match config.emit.grpc.iter().find(|grpc| grpc.name == spec.name) {
                     Some(grpc) => Arc::new(GrpcSink::connect(grpc)?),

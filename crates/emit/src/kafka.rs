@@ -17,9 +17,9 @@ use crate::sink::{Answer, Attempt, Flight, Sink};
 use crate::topics::Topics;
 
 /// How long librdkafka tries on its own. Beyond it the entry goes back to the lane, which tries
-/// again: the broker may have it, then it has it twice, with the same id.
-const PAGE_TIMEOUT_MS: &str = "10000";
-const REST_TIMEOUT_MS: &str = "30000";
+/// again: the broker may have it, then it has it twice, with the same id. What librdkafka holds for
+/// a broker that is away cannot be called back when a page comes, so this is short.
+const TIMEOUT_MS: &str = "10000";
 
 /// What may be set in the configuration.
 const DEFAULTS: [(&str, &str); 6] = [
@@ -86,13 +86,12 @@ impl KafkaSink {
     pub(crate) fn connect(
         kafka: &config::KafkaSink,
         source: &str,
-        pages: bool,
         topics: Arc<Topics>,
     ) -> Result<Self, EmitError> {
         let mut config = client_config(kafka);
         config.set("enable.idempotence", "true");
         config.set("acks", "all");
-        config.set("message.timeout.ms", if pages { PAGE_TIMEOUT_MS } else { REST_TIMEOUT_MS });
+        config.set("message.timeout.ms", TIMEOUT_MS);
         let producer = RwLock::new(Arc::new(producer(&config).map_err(EmitError::Kafka)?));
         let (kafka, source) = (kafka.clone(), source.to_owned());
         Ok(Self { shared: Arc::new(Shared { config, kafka, source, topics, producer }) })

@@ -19,6 +19,9 @@ use crate::sink::{Answer, Attempt, Flight, Sink};
 
 /// A lane looks into the outbox at least this often, also when nobody wakes it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long pages that a sink does not take hold back everything else for it. A sink that was away
+/// gets its pages first; one that never takes them gets the rest all the same.
+const PAGES_FIRST_MAX: Duration = Duration::from_secs(600);
 
 /// What a sink has answered, for the runtime to fold into its next commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,9 @@ pub(crate) struct Lane {
     pub(crate) stop: watch::Receiver<Option<Instant>>,
     pub(crate) jitter: Jitter,
     pub(crate) stats: Arc<LaneStats>,
+    /// Since when pages wait for an answer of the sink; told by the lane of its pages, and heeded
+    /// by the other one.
+    pub(crate) pages_wait: watch::Sender<Option<Instant>>,
 }
 
 /// What changes while a lane runs.
@@ -60,11 +66,14 @@ impl Lane {
         let mut running = Running::default();
         let mut look = true;
         let mut wakeable = true;
+        let mut pages = self.pages_wait.subscribe();
         while self.stop.borrow().is_none() {
-            if mem::take(&mut look) {
+            let held_back = self.is_held_back();
+            if mem::take(&mut look) && !held_back {
                 self.look(&mut running).await;
             }
-            let due = running.book.next_due();
+            self.tell_of_pages(&running.book);
+            let due = running.book.next_due().filter(|_| !held_back);
             let next_look = Instant::now() + LOOK_EVERY;
             tokio::select! {
                 biased;
@@ -79,6 +88,7 @@ impl Lane {
                         permit.send(receipt);
                     }
                 }
+                _ = pages.changed(), if !self.carries_pages() => look = true,
                 woken = self.wake.changed(), if wakeable => {
                     wakeable = woken.is_ok();
                     look = true;
@@ -87,6 +97,29 @@ impl Lane {
             }
         }
         self.drain(running).await
+    }
+
+    fn carries_pages(&self) -> bool {
+        self.kinds.contains(&OutgoingKind::Page)
+    }
+
+    /// Whether pages go first: they are not to wait behind what would reach the sink before them.
+    fn is_held_back(&self) -> bool {
+        let since = *self.pages_wait.borrow();
+        !self.carries_pages() && since.is_some_and(|since| since.elapsed() < PAGES_FIRST_MAX)
+    }
+
+    fn tell_of_pages(&self, book: &Book) {
+        if !self.carries_pages() {
+            return;
+        }
+        self.pages_wait.send_if_modified(|since| {
+            let changes = since.is_some() != book.is_unsettled();
+            if changes {
+                *since = book.is_unsettled().then(Instant::now);
+            }
+            changes
+        });
     }
 
     /// Sends what waits in the outbox and may go.

@@ -16,7 +16,7 @@ use crate::persist::{LogEntry, incident_row, next_number_row};
 use crate::refresh::Refresh;
 use crate::requests::Requests;
 use crate::series::SeriesTable;
-use crate::services::ServiceState;
+use crate::services::{Overflow, ServiceState};
 use crate::{Command, Dropped, Effect, EngineOptions, Input};
 
 /// Alerts held per tenant.
@@ -43,6 +43,7 @@ pub struct Engine {
     pub(crate) services: BTreeMap<Arc<Service>, ServiceState>,
     /// Any telemetry at all: for SLOs whose service sends none under that name.
     pub(crate) anything: ServiceState,
+    pub(crate) overflow: Overflow,
     pub(crate) streams: Streams,
     pub(crate) alerts: AlertBook,
     pub(crate) correlator: Correlator,
@@ -74,6 +75,7 @@ impl Engine {
             series: SeriesTable::new(&options, &hasher),
             services: BTreeMap::new(),
             anything: ServiceState::new(),
+            overflow: Overflow::new(),
             streams: Streams::new(stream_options(now), seeds(options.seed)),
             alerts: AlertBook::new(ALERTS_MAX),
             correlator: Correlator::new(options.seed, slow(&options)),

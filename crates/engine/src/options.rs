@@ -20,6 +20,8 @@ pub struct EngineOptions {
     pub rules: Vec<BurnRateRule>,
     /// Bad events, seen one by one, below which nothing fires.
     pub bad_events_min: u64,
+    /// Services told apart; what is beyond is judged together as [`model::Service::OVERFLOW`].
+    pub services_max: usize,
     /// SLI series held; beyond that new ones are counted and not judged.
     pub series_max: usize,
     /// Where a trace can be looked at, with `{trace_id}`.

@@ -65,20 +65,53 @@ impl ServiceState {
     }
 }
 
+/// The service that stands for all beyond the cap, and the keys of its series.
+#[derive(Debug)]
+pub(crate) struct Overflow {
+    service: Arc<Service>,
+    keys: [[Arc<SeriesKey>; 2]; 2],
+}
+
+impl Overflow {
+    pub(crate) fn new() -> Self {
+        let service = Arc::new(Service::named(Service::OVERFLOW));
+        let key = |sli, source| {
+            Arc::new(SeriesKey::Automatic { service: Arc::clone(&service), sli, source })
+        };
+        let keys = |sli| [key(sli, AutomaticSource::Spans), key(sli, AutomaticSource::Histograms)];
+        let keys = [keys(AutomaticSli::Availability), keys(AutomaticSli::Latency)];
+        Self { service, keys }
+    }
+}
+
 impl Engine {
     /// Notes who was heard.
     pub(crate) fn hear(&mut self, delta: &PaneDelta) {
         let now = self.now;
         for heard in &delta.services {
             self.anything.hear(heard, now);
-            match self.services.get_mut(&heard.service) {
-                Some(state) => state.hear(heard, now),
-                None => {
-                    let mut state = ServiceState::new();
-                    state.hear(heard, now);
-                    let _ = self.services.insert(Arc::clone(&heard.service), state);
-                }
+            let service = if self.has_room_for(&heard.service) {
+                Arc::clone(&heard.service)
+            } else {
+                Arc::clone(&self.overflow.service)
+            };
+            self.services.entry(service).or_insert_with(ServiceState::new).hear(heard, now);
+        }
+    }
+
+    /// Each worker has a cap of its own, so that together they may know more services than one
+    /// engine is to judge.
+    fn has_room_for(&self, service: &Arc<Service>) -> bool {
+        self.services.len() < self.options.services_max || self.services.contains_key(service)
+    }
+
+    /// The key under which a series is judged.
+    fn judged_as(&self, key: &Arc<SeriesKey>) -> Arc<SeriesKey> {
+        match &**key {
+            SeriesKey::Automatic { service, sli, source } if !self.has_room_for(service) => {
+                Arc::clone(&self.overflow.keys[*sli as usize][*source as usize])
             }
+            SeriesKey::Automatic { .. } | SeriesKey::Declared { .. } => Arc::clone(key),
         }
     }
 
@@ -86,8 +119,9 @@ impl Engine {
     pub(crate) fn count(&mut self, delta: &PaneDelta) {
         for touched in &delta.series {
             let SeriesDelta { id, key, panes, exemplars } = touched;
-            let Some(from) = self.counts_from(key) else { continue };
-            let Some(index) = self.series.resolve(delta.worker, *id, key) else { continue };
+            let key = self.judged_as(key);
+            let Some(from) = self.counts_from(&key) else { continue };
+            let Some(index) = self.series.resolve(delta.worker, *id, &key) else { continue };
             let Some(series) = self.series.get_mut(index) else { continue };
             for counted in panes.iter().filter(|counted| counted.pane.end() > from) {
                 if series.add(counted.pane, counted.count, self.now) {
@@ -102,10 +136,9 @@ impl Engine {
     /// Turns cumulative points into counts.
     pub(crate) fn difference(&mut self, delta: &PaneDelta) {
         for point in &delta.points {
-            let Some(from) = self.counts_from(&point.key) else { continue };
-            let Some(index) = self.series.resolve(delta.worker, point.id, &point.key) else {
-                continue;
-            };
+            let key = self.judged_as(&point.key);
+            let Some(from) = self.counts_from(&key) else { continue };
+            let Some(index) = self.series.resolve(delta.worker, point.id, &key) else { continue };
             self.log.points.push(point.clone());
             let _ = self.streams_dirty_from.get_or_insert(self.log_seq);
             self.add_increment(index, point, from);

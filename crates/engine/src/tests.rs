@@ -52,6 +52,7 @@ fn options() -> EngineOptions {
         }),
         rules: DEFAULT_RULES.to_vec(),
         bad_events_min: 10,
+        services_max: 100,
         series_max: 1000,
         trace_url: None,
     }

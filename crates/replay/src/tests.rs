@@ -43,6 +43,7 @@ fn engine_options() -> EngineOptions {
         }),
         rules: DEFAULT_RULES.to_vec(),
         bad_events_min: 10,
+        services_max: 1000,
         series_max: 10_000,
         trace_url: None,
     }

@@ -16,6 +16,9 @@ use telemetry::Recorder;
 
 /// Share of `limits.memory_bytes` that requests in flight may take.
 const IN_FLIGHT_SHARE: u64 = 8;
+/// What a service takes at most, in all workers and the engine together: measured with services
+/// that come once each, rounded up.
+const SERVICE_BYTES: u64 = 48 << 10;
 /// The `source` of CloudEvents.
 const SOURCE: &str = "/fogbell";
 
@@ -153,6 +156,7 @@ pub fn engine_options(loaded: &Loaded, seed: u64) -> EngineOptions {
         }),
         rules: config.alerting.rules.clone(),
         bad_events_min: config.alerting.bad_events_min,
+        services_max: services(config),
         series_max: config.limits.series,
         trace_url: config.enrich.trace_url.clone(),
     }
@@ -185,10 +189,15 @@ fn slo_options(slo: &SloDefinition, config: &Config) -> SloOptions {
     }
 }
 
+/// `limits.services`, or fewer where the memory does not reach for them.
+fn services(config: &Config) -> usize {
+    config.limits.services.min(size(config.limits.memory_bytes / SERVICE_BYTES))
+}
+
 fn limits(config: &Config) -> Limits {
     let limits = &config.limits;
     Limits {
-        services: limits.services,
+        services: services(config),
         series: limits.series,
         groups_per_slo: limits.groups_per_slo,
         tag_values_per_key: limits.tag_values_per_key,

@@ -1,6 +1,6 @@
 //! Reads a broker's topics as a user's consumer would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,11 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 
+use super::wait;
+
 const POLL: Duration = Duration::from_millis(50);
 
-// A broker belongs to one test, so a number of this process tells its groups apart.
+// A broker belongs to one process, so a number of this process tells its groups apart.
 static GROUPS: AtomicU32 = AtomicU32::new(0);
 
 /// One record of a topic.
@@ -22,6 +24,8 @@ pub(crate) struct Record {
     pub key: String,
     pub headers: BTreeMap<String, String>,
     pub payload: Vec<u8>,
+    /// The record's timestamp in Unix milliseconds.
+    pub timestamp_ms: i64,
     /// When this process received it.
     pub received: Instant,
 }
@@ -38,6 +42,7 @@ impl Record {
 /// created after it, and the broker may go away and come back.
 pub(crate) struct Consumer {
     inner: BaseConsumer,
+    topics: usize,
 }
 
 impl Consumer {
@@ -57,7 +62,20 @@ impl Consumer {
             .create()
             .unwrap();
         inner.subscribe(topics).unwrap();
-        Self { inner }
+        Self { inner, topics: topics.len() }
+    }
+
+    /// Waits until partitions of every topic are assigned, so that what comes is received at once.
+    #[track_caller]
+    pub(crate) fn wait_assigned(self, limit: Duration) -> Self {
+        wait::until("the consumer has its partitions", limit, || {
+            assert!(self.next(Duration::ZERO).is_none(), "a record came before it was expected");
+            let assigned = self.inner.assignment().ok()?;
+            let topics: BTreeSet<_> =
+                assigned.elements().iter().map(|e| e.topic().to_owned()).collect();
+            (topics.len() == self.topics).then_some(())
+        });
+        self
     }
 
     /// The next record, if one comes within `limit`.
@@ -114,6 +132,7 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
             .map(|header| (header.key.to_owned(), header.value.map(text).unwrap_or_default()))
             .collect(),
         payload: message.payload().unwrap_or_default().to_vec(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
         received: Instant::now(),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::process::Server;
-use super::{http, ports};
+use super::{http, ports, prepare};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
@@ -21,7 +21,6 @@ pub(crate) struct Fogbell {
     // Before the folder, so that the daemon is gone when its folder goes.
     server: Option<Server>,
     folder: TempDir,
-    environment: Vec<(String, String)>,
     grpc: u16,
     http: u16,
     api: u16,
@@ -34,18 +33,30 @@ impl Fogbell {
         Self::start_with(config, &[])
     }
 
-    /// The same with environment variables for the daemon.
-    pub(crate) fn start_with(config: &Value, environment: &[(&str, &str)]) -> Self {
-        let environment = environment
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let [grpc, http, api] = [(); 3].map(|()| ports::free());
-        let folder = tempfile::tempdir().unwrap();
-        let mut fogbell = Self { server: None, folder, environment, grpc, http, api };
-        fogbell.configure(config);
+    /// The same with files beside the configuration, by their paths relative to it.
+    pub(crate) fn start_with(config: &Value, files: &[(&str, &str)]) -> Self {
+        let mut fogbell = Self::prepare(config, files);
         fogbell.start_again();
         fogbell
+    }
+
+    /// Everything for a daemon, which is not started yet.
+    pub(crate) fn prepare(config: &Value, files: &[(&str, &str)]) -> Self {
+        let [grpc, http, api] = [(); 3].map(|()| ports::free());
+        let folder = tempfile::tempdir().unwrap();
+        let fogbell = Self { server: None, folder, grpc, http, api };
+        for (path, text) in files {
+            fogbell.write(path, text);
+        }
+        fogbell.configure(config);
+        fogbell
+    }
+
+    /// Writes a file beside the configuration.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     /// Writes the configuration anew; the daemon sees it on `hangup` or at its next start.
@@ -70,8 +81,7 @@ impl Fogbell {
             .arg("--config")
             .arg(self.config_file())
             .arg("--data-dir")
-            .arg(self.data_dir())
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+            .arg(self.data_dir());
         let log = self.folder.path().join("fogbell.log");
         let mut server = Server::start("fogbell", &mut command, &log);
         let ready = self.api_url("/readyz");
@@ -124,6 +134,32 @@ impl Fogbell {
         answer.text()
     }
 
+    /// The value of a series of `/metrics`, given as it is written there.
+    #[track_caller]
+    pub(crate) fn metric(&self, series: &str) -> Option<f64> {
+        value_of(&self.metrics(), series)
+    }
+
+    /// The most memory that the daemon has had resident since its start, in bytes, without the
+    /// pages of its own file: an unoptimised binary maps some fifty MiB that nobody ships.
+    pub(crate) fn resident_bytes_peak(&self) -> u64 {
+        let id = self.server.as_ref().expect("the daemon runs").id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the daemon lives");
+        let bytes = |field: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
+            line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB") * 1024
+        };
+        bytes("VmHWM:") - bytes("RssFile:")
+    }
+
+    /// Runs another subcommand of the binary against this daemon's API, and returns what it
+    /// printed; a failure fails the test.
+    #[track_caller]
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
+        let api = self.api_url("");
+        prepare::output(command().args(arguments).env("FOGBELL_API_URL", api))
+    }
+
     /// All that the daemon wrote since its last start and before, on both outputs.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("fogbell.log")).unwrap_or_default()
@@ -134,7 +170,8 @@ impl Fogbell {
         self.folder.path().join("data")
     }
 
-    fn config_file(&self) -> PathBuf {
+    /// The path of its configuration.
+    pub(crate) fn config_file(&self) -> PathBuf {
         self.folder.path().join("fogbell.yaml")
     }
 }
@@ -147,7 +184,22 @@ pub(crate) fn command() -> Command {
     };
     let binary = std::env::var_os("FOGBELL_BIN").map_or_else(built, PathBuf::from);
     assert!(binary.is_file(), "{} is missing: run `cargo xtask test`", binary.display());
-    Command::new(binary)
+    let mut command = Command::new(binary);
+    // What steers the tests is no configuration.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FOGBELL_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The value of a series in an exposition, given as it is written there.
+#[track_caller]
+pub(crate) fn value_of(exposition: &str, series: &str) -> Option<f64> {
+    let line = exposition.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    let value = line.split(' ').next().unwrap_or_default();
+    Some(value.parse().unwrap_or_else(|_| panic!("{series} {line} has no number")))
 }
 
 /// Lays `over` on `under`, object by object.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -11,6 +13,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::process::Server;
@@ -21,7 +24,10 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// A broker of its own for one test, with its data in a temporary folder.
+static SHARED: Mutex<Weak<Kafka>> = Mutex::new(Weak::new());
+static PREFIXES: AtomicU32 = AtomicU32::new(1);
+
+/// A broker with its data in a temporary folder.
 pub(crate) struct Kafka {
     // Before the folder, so that the broker is gone when its folder goes.
     server: Option<Server>,
@@ -51,6 +57,18 @@ impl Kafka {
         );
         kafka.start_again();
         kafka
+    }
+
+    /// The broker that tests share which neither stop it nor share topics. It lives as long as one
+    /// of them holds it.
+    pub(crate) fn shared() -> Arc<Self> {
+        // A test that failed while it started the broker leaves nothing half-done behind.
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let kafka = Arc::new(Self::start());
+            *shared = Arc::downgrade(&kafka);
+            kafka
+        })
     }
 
     /// Its address as clients want it.
@@ -87,7 +105,17 @@ impl Kafka {
 
     /// Creates a topic.
     pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        self.create(NewTopic::new(name, partitions, TopicReplication::Fixed(1)));
+    }
+
+    /// Creates a topic whose records are stamped by the broker, as it takes them.
+    pub(crate) fn create_stamped_topic(&self, name: &str) {
+        let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        self.create(topic.set("message.timestamp.type", "LogAppendTime"));
+    }
+
+    fn create(&self, topic: NewTopic<'_>) {
+        let name = topic.name;
         let results = RUNTIME
             .block_on(self.admin().create_topics([&topic], &admin_options()))
             .expect("the broker answers");
@@ -134,6 +162,53 @@ impl Kafka {
 
     fn properties(&self) -> PathBuf {
         self.folder.path().join("server.properties")
+    }
+}
+
+/// Topics of one test.
+pub(crate) struct Topics {
+    prefix: String,
+}
+
+impl Topics {
+    /// Names that no other test has.
+    pub(crate) fn new() -> Self {
+        let number = PREFIXES.fetch_add(1, Ordering::Relaxed);
+        Self { prefix: format!("test{number}") }
+    }
+
+    pub(crate) fn pages(&self) -> String {
+        format!("{}.pages", self.prefix)
+    }
+
+    pub(crate) fn tickets(&self) -> String {
+        format!("{}.tickets", self.prefix)
+    }
+
+    pub(crate) fn incidents(&self) -> String {
+        format!("{}.incidents", self.prefix)
+    }
+
+    pub(crate) fn events(&self) -> String {
+        format!("{}.events", self.prefix)
+    }
+
+    /// All four.
+    pub(crate) fn all(&self) -> [String; 4] {
+        [self.pages(), self.tickets(), self.incidents(), self.events()]
+    }
+
+    /// `emit.kafka` for these topics on `kafka`.
+    pub(crate) fn config(&self, kafka: &Kafka) -> Value {
+        json!({
+            "brokers": [kafka.bootstrap()],
+            "topics": {
+                "pages": self.pages(),
+                "tickets": self.tickets(),
+                "incidents": self.incidents(),
+                "events": self.events(),
+            },
+        })
     }
 }
 

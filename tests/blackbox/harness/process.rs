@@ -48,6 +48,11 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).expect("the server still runs");
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the server to end with SIGTERM, and returns how it ended.
     #[track_caller]
     pub(crate) fn terminate(&mut self, limit: Duration) -> ExitStatus {

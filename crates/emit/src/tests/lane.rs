@@ -6,7 +6,7 @@ use model::{Outgoing, OutgoingKind, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::harness::{commit_receipts, jitter, page, within};
+use super::harness::{commit_receipts, jitter, page, ticket, within};
 use crate::ReceiptMessage;
 use crate::health::LaneStats;
 use crate::lane::Lane;
@@ -44,19 +44,28 @@ struct Running {
 
 fn store() -> (tempfile::TempDir, Journal) {
     let dir = tempfile::tempdir().unwrap();
-    let sinks = vec![SinkSpec { name: "scripted".to_owned(), kinds: vec![OutgoingKind::Page] }];
+    let kinds = vec![OutgoingKind::Page, OutgoingKind::Ticket];
+    let sinks = vec![SinkSpec { name: "scripted".to_owned(), kinds }];
     let (journal, _) = journal::open(dir.path(), 7, Timestamp::ZERO, sinks).unwrap();
     (dir, journal)
 }
 
 fn start(journal: &Journal) -> (Running, mpsc::Receiver<ReceiptMessage>) {
+    start_lane(journal, OutgoingKind::Page, &watch::channel(None).0)
+}
+
+fn start_lane(
+    journal: &Journal,
+    kind: OutgoingKind,
+    pages_wait: &watch::Sender<Option<Instant>>,
+) -> (Running, mpsc::Receiver<ReceiptMessage>) {
     let (asked_tx, asked) = mpsc::unbounded_channel();
     let (wake, woken) = watch::channel(0);
     let (stop, stopped) = watch::channel(None);
     let (receipts, taken) = mpsc::channel(1);
     let lane = Lane {
         name: "scripted".to_owned(),
-        kinds: vec![OutgoingKind::Page],
+        kinds: vec![kind],
         sink: Arc::new(Scripted { asked: asked_tx }),
         journal: journal.clone(),
         receipts,
@@ -64,6 +73,7 @@ fn start(journal: &Journal) -> (Running, mpsc::Receiver<ReceiptMessage>) {
         stop: stopped,
         jitter: jitter(),
         stats: Arc::new(LaneStats::default()),
+        pages_wait: pages_wait.clone(),
     };
     let task = tokio::spawn(lane.run());
     (Running { journal: journal.clone(), asked, wake, stop, task }, taken)
@@ -166,4 +176,23 @@ async fn receipts_that_the_runtime_does_not_take_yet_hold_up_no_page() {
     }
     let expected: Vec<_> = (1..=5).map(|number| page(number, 1).id()).collect();
     assert_eq!(sent, expected);
+}
+
+#[tokio::test]
+async fn while_a_page_waits_for_its_answer_nothing_else_is_sent() {
+    let (_dir, journal) = store();
+    let pages_wait = watch::channel(None).0;
+    let (mut pages, taken) = start_lane(&journal, OutgoingKind::Page, &pages_wait);
+    let (mut rest, _taken) = start_lane(&journal, OutgoingKind::Ticket, &pages_wait);
+    let mut committed = commit_receipts(journal, taken);
+    pages.enqueue(vec![page(1, 1)]);
+    let (_, answer) = pages.next().await;
+    within(pages_wait.subscribe().wait_for(Option::is_some)).await.unwrap();
+    rest.enqueue(vec![ticket(2, 1)]);
+    answer.send(Answer::Retry("away".to_owned())).unwrap();
+    let (_, answer) = pages.next().await;
+    assert!(rest.asked.try_recv().is_err(), "the ticket went before the page");
+    answer.send(Answer::Accepted).unwrap();
+    within(committed.recv()).await.unwrap();
+    assert_eq!(rest.next().await.0, ticket(2, 1).id());
 }

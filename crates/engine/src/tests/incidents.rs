@@ -157,3 +157,17 @@ fn revisions_of_an_incident_leave_in_order_and_pages_before_them() {
     );
     assert!(persist < page, "state is written down before the page is sent");
 }
+
+#[test]
+fn services_beyond_the_cap_are_judged_together() {
+    let mut world = World::new();
+    let names: Vec<_> = (0..150).map(|n| format!("service-{n:03}")).collect();
+    let traffic: Vec<_> = names.iter().map(|name| (name.as_str(), HEALTHY)).collect();
+    world.pass(10, &traffic);
+    let view = world.engine.view();
+    assert!(view.services <= 101, "{} services", view.services);
+    let overflow = view.slos.iter().find(|slo| slo.name.starts_with(Service::OVERFLOW));
+    let good = overflow.expect("the overflow is judged").good_total;
+    let told: u64 = view.slos.iter().map(|slo| slo.good_total).sum();
+    assert_eq!((good, told), (50 * 1000, 150 * 1000), "no event is lost");
+}
