@@ -70,6 +70,7 @@ fn control_plane(start: Timestamp) -> Engine {
         }),
         rules: DEFAULT_RULES.to_vec(),
         bad_events_min: 10,
+        services_max: 1000,
         series_max: 1000,
         trace_url: None,
     };
