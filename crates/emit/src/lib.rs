@@ -24,6 +24,7 @@ pub use health::{SinkError, SinkHealth};
 pub use lane::ReceiptMessage;
 pub use settings::{EmitConfig, EmitError, KAFKA_SINK};
 pub use test_page::{SinkAnswer, TEST_PAGE_DEADLINE, test_page};
+pub use topics::create_commands;
 
 #[cfg(test)]
 mod tests;

@@ -144,6 +144,23 @@ const fn cleanup_policy(kind: OutgoingKind) -> &'static str {
     }
 }
 
+/// What creates all topics with Kafka's own tool, where fogbell is to create none: with the default
+/// numbers of partitions and replicas, once for each tenant that a name holds.
+#[must_use]
+pub fn create_commands(kafka: &KafkaSink, tenants: &[&str]) -> Vec<String> {
+    use OutgoingKind::{Event, Incident, Page, Ticket};
+    let mut commands = Vec::new();
+    for kind in [Incident, Event, Page, Ticket] {
+        let pattern = topic(kafka, kind);
+        let mut names: Vec<_> =
+            tenants.iter().map(|tenant| pattern.replace("{tenant}", tenant)).collect();
+        names.dedup();
+        let command = |name: &String| create_command(kafka, CreateTopics::default(), name, kind);
+        commands.extend(names.iter().map(command));
+    }
+    commands
+}
+
 /// What a person with the right to do so can run instead.
 fn create_command(
     kafka: &KafkaSink,

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use config::{Config, CreateTopics, KafkaSink, Loaded};
+use config::{Config, CreateTopics, Loaded};
 use engine::duration_text;
 use model::Urgency;
 use runtime::DaemonOptions;
@@ -139,7 +139,7 @@ fn topics(out: &mut Vec<String>, config: &Config) {
         None => {
             row(out, "topics", "fogbell creates none (create_topics: null); these commands do:");
             let tenants = tenants(config);
-            out.extend(commands(kafka, &tenants));
+            out.extend(emit::create_commands(kafka, &tenants));
         }
     }
 }
@@ -152,33 +152,6 @@ fn tenants(config: &Config) -> Vec<&str> {
     if tenants.is_empty() { vec![auth::DEFAULT_TENANT] } else { tenants }
 }
 
-/// What creates the topics with Kafka's own tool. Snapshots are compacted: the newest revision of
-/// each incident stays.
-fn commands(kafka: &KafkaSink, tenants: &[&str]) -> Vec<String> {
-    let CreateTopics { partitions, replication } = CreateTopics::default();
-    let brokers = kafka.brokers.join(",");
-    let topics = [
-        (&kafka.topics.incidents, "compact"),
-        (&kafka.topics.events, "delete"),
-        (&kafka.topics.pages, "delete"),
-        (&kafka.topics.tickets, "delete"),
-    ];
-    let mut commands = Vec::new();
-    for (pattern, policy) in topics {
-        let mut names: Vec<_> =
-            tenants.iter().map(|tenant| pattern.replace("{tenant}", tenant)).collect();
-        names.dedup();
-        for name in names {
-            commands.push(format!(
-                "kafka-topics.sh --bootstrap-server {brokers} --create --if-not-exists --topic {name} \
-                 --partitions {partitions} --replication-factor {replication} \
-                 --config cleanup.policy={policy}"
-            ));
-        }
-    }
-    commands
-}
-
 /// A promise as people write it, `99.9 %`.
 fn percent(objective: Objective) -> String {
     let digits = format!("{:.7}", objective.target() * 100.0);
@@ -187,6 +160,8 @@ fn percent(objective: Objective) -> String {
 
 #[cfg(test)]
 mod tests {
+    use config::KafkaSink;
+
     use super::*;
 
     const SLO: &str = r#"
@@ -266,10 +241,10 @@ spec:
     #[test]
     fn each_topic_is_created_once_for_each_tenant_that_it_is_named_after() {
         let kafka = KafkaSink { brokers: vec!["k:9092".to_owned()], ..KafkaSink::default() };
-        assert_eq!(commands(&kafka, &["bank", "shop"]).len(), 4);
+        assert_eq!(emit::create_commands(&kafka, &["bank", "shop"]).len(), 4);
         let mut by_tenant = kafka;
         by_tenant.topics.pages = "{tenant}.pages".to_owned();
-        assert_eq!(commands(&by_tenant, &["bank", "shop"]).len(), 5);
+        assert_eq!(emit::create_commands(&by_tenant, &["bank", "shop"]).len(), 5);
     }
 
     #[test]
