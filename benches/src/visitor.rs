@@ -77,6 +77,12 @@ impl<'a> TraceVisitor<'a> for Summing<'a> {
     }
 
     fn discard(&mut self) {}
+
+    fn settle(&mut self) {}
+
+    fn forget(&mut self) {
+        self.totals = Totals::default();
+    }
 }
 
 #[cfg(test)]

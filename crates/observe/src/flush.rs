@@ -71,7 +71,7 @@ impl Tables {
             resource.touched = false;
             let outcomes = std::mem::take(&mut resource.outcomes);
             let tags = std::mem::take(&mut resource.tags);
-            tags.iter().for_each(|&tag| self.count_tag_all(tag, outcomes));
+            tags.iter().for_each(|&tag| self.count_tag(tag, outcomes));
             self.resources.get_mut(id).tags = tags;
         }
         let operations = std::mem::take(&mut self.touched.operations);
@@ -79,7 +79,7 @@ impl Tables {
             let operation = self.operations.get(id);
             if operation.route_tag != NONE {
                 let (tag, outcomes) = (operation.route_tag, operation.outcomes);
-                self.count_tag_all(tag, outcomes);
+                self.count_tag(tag, outcomes);
             }
         }
         self.touched.operations = operations;

@@ -101,6 +101,13 @@ impl Hash128 {
         self
     }
 
+    /// Continues otherwise for each tag. Cheaper than [`Self::number`], and only good for a few
+    /// values and before something else is hashed.
+    #[inline(always)]
+    pub(crate) fn tagged(self, tag: u64) -> Self {
+        Self { low: self.low ^ tag, high: self.high.wrapping_add(tag), ..self }
+    }
+
     #[inline(always)]
     pub(crate) fn number(mut self, number: u64) -> Self {
         self.mix(number, !number);

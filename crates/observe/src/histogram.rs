@@ -23,6 +23,13 @@ pub(crate) struct Histograms {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Octaves(u32);
 
+/// Where a duration is counted in [`Histograms`].
+#[inline(always)]
+pub(crate) const fn bucket_of(duration_ns: u64) -> u16 {
+    let bucket = LatencyBucket::of(duration_ns).0.saturating_sub(FIRST);
+    if bucket < BUCKETS as u16 { bucket } else { BUCKETS as u16 - 1 }
+}
+
 impl Histograms {
     /// Makes the histograms of all ids up to this one.
     pub(crate) fn reach(&mut self, id: u32) {
@@ -31,11 +38,10 @@ impl Histograms {
         }
     }
 
-    /// Counts a duration. Of an id that was not reached, nothing is counted.
+    /// Counts a duration, by its bucket. Of an id that was not reached, nothing is counted.
     #[inline(always)]
-    pub(crate) fn add(&mut self, id: u32, octaves: &mut Octaves, duration_ns: u64) {
-        let bucket = LatencyBucket::of(duration_ns).0.max(FIRST) - FIRST;
-        let bucket = usize::from(bucket).min(BUCKETS - 1);
+    pub(crate) fn add(&mut self, id: u32, octaves: &mut Octaves, bucket: u16) {
+        let bucket = usize::from(bucket) & (BUCKETS - 1);
         let at = id as usize;
         let Some(chunk) = self.chunks.get_mut(at / CHUNK) else { return };
         let Some(buckets) = chunk.get_mut(at % CHUNK) else { return };
@@ -85,9 +91,9 @@ mod tests {
         let (mut histograms, mut octaves) = (Histograms::default(), Octaves::default());
         histograms.reach(300);
         for duration_ns in [0, 1_000_000, 1_000_001, 500_000_000, u64::MAX] {
-            histograms.add(300, &mut octaves, duration_ns);
+            histograms.add(300, &mut octaves, bucket_of(duration_ns));
         }
-        histograms.add(299, &mut Octaves::default(), 1_000_000);
+        histograms.add(299, &mut Octaves::default(), bucket_of(1_000_000));
         let expected = [
             (LatencyBucket(FIRST), 1),
             (LatencyBucket::of(1_000_000), 2),
@@ -104,8 +110,8 @@ mod tests {
         histograms.reach(1);
         let mut octaves = [Octaves::default(); 2];
         for _ in 0..200_000 {
-            histograms.add(0, &mut octaves[0], 5_000_000);
-            histograms.add(1, &mut octaves[1], 5_000_000);
+            histograms.add(0, &mut octaves[0], bucket_of(5_000_000));
+            histograms.add(1, &mut octaves[1], bucket_of(5_000_000));
         }
         for (id, octaves) in octaves.iter_mut().enumerate() {
             let expected = [(LatencyBucket::of(5_000_000), 200_000)];

@@ -146,9 +146,8 @@ impl Recall {
         trace_hash.leading_zeros() >= self.level
     }
 
-    #[inline(always)]
-    pub(crate) fn saw_span(&mut self) {
-        self.spans += 1;
+    pub(crate) fn saw_spans(&mut self, spans: u64) {
+        self.spans += spans;
     }
 
     #[inline(always)]

@@ -1,25 +1,33 @@
 mod edge;
+mod name;
+mod reason;
 mod record;
-mod run;
+mod settle;
+mod stage;
 
-use model::{Count, SpanKind, Timestamp};
+use model::{SpanKind, Timestamp};
 use otlp::{Resource, Scope, Span, TraceVisitor, Value};
 use slo::filter::{Intrinsic, SlotValue, SpanStatus};
 
 use crate::declared::{Outcome, Slots};
-use crate::fields::{Fields, KEY_LENGTHS, Protocol, Text};
-use crate::hash::Seed;
+use crate::fields::{Fields, KEY_LENGTHS, Text};
+use crate::hash::Hash128;
 use crate::plan::SignalPlan;
-use crate::series::Exemplar;
-use crate::state::{Accepted, State};
-use crate::tables::NewOperation;
-use crate::{verdict, weight};
-use run::Run;
+use crate::state::{Accepted, Age, State};
+use crate::{arena, histogram, recall, verdict, weight};
+use name::{flag_key, name_of};
+use reason::Reason;
+use stage::{Bad, Declared, Fact, Marks, StatusCode, Tagged};
+
+pub(crate) use stage::Stage;
 
 const OPERATION: u64 = 30;
-const SUBJECT: u64 = 31;
+/// Tags of single spans that are counted.
+const TAGGED: [Text; 5] =
+    [Text::ErrorType, Text::FlagVariant, Text::Tenant, Text::ColdStart, Text::FlagKey];
 
-/// Walks the spans of one request.
+/// Walks the spans of one request: judges each as it is shown, and counts them once the request
+/// is known to be whole.
 #[derive(Debug)]
 pub(crate) struct SpanWalk<'o, 'a> {
     state: &'o mut State,
@@ -28,15 +36,28 @@ pub(crate) struct SpanWalk<'o, 'a> {
     fields: Fields<'a>,
     slots: Slots<'a>,
     declares: bool,
-    run: Run,
+    stage: Stage,
+    bad: Vec<Bad<'a>>,
+    from: Sender,
+}
+
+/// The resource at hand.
+#[derive(Clone, Copy, Debug)]
+struct Sender {
+    resource: u32,
+    service: u32,
+    /// What all keys of its operations and of its edges begin with.
+    operations: Hash128,
+    edges: Hash128,
+    /// The set of tags of its last span that had none but status codes, and these.
+    last_tag_set: (u32, u32),
 }
 
 /// What is known of a span once it is judged.
 #[derive(Clone, Copy, Debug)]
 struct Judged {
     kind: SpanKind,
-    error: bool,
-    slow: bool,
+    marks: Marks,
     end: Timestamp,
     duration_ns: u64,
     weight: u64,
@@ -48,95 +69,75 @@ struct Judged {
 impl<'o, 'a> SpanWalk<'o, 'a> {
     pub(crate) fn new(state: &'o mut State, plan: &'o SignalPlan, accepted: Accepted) -> Self {
         let (slots, declares) = (Slots::new(plan), !plan.slis.is_empty());
-        Self { state, plan, accepted, fields: Fields::new(), slots, declares, run: Run::default() }
+        let stage = std::mem::take(&mut state.stage);
+        let from = Sender::new(state, arena::NONE, state.tables.overflow_service);
+        let (fields, bad) = (Fields::new(), Vec::new());
+        Self { state, plan, accepted, fields, slots, declares, stage, bad, from }
     }
 
-    /// Adds what the last resource's spans came to.
+    /// Leaves the room that it took for the next request.
     pub(crate) fn end(mut self) {
-        self.run.end(self.state);
+        self.stage.clear();
+        self.state.stage = self.stage;
     }
 
     #[inline(always)]
     fn judge(&mut self, span: &Span<'a>) -> Judged {
         let kind = SpanKind::from_otlp(span.kind);
         let duration_ns = span.end_unix_ns.saturating_sub(span.start_unix_ns);
+        let error = verdict::is_error(kind, span.status_code, &self.fields);
+        let mut marks = Marks::default();
+        marks.set(Marks::ERROR, error);
+        marks.set(Marks::SLOW, duration_ns > self.state.slow_ns);
+        marks.set(Marks::SERVES, kind.serves());
+        marks.set(Marks::ENTRY, kind.serves() && span.parent_span_id == [0; 8]);
+        if error && kind.calls() {
+            marks.set(Marks::THROTTLED, verdict::is_throttled(&self.fields));
+            marks.set(Marks::UNANSWERED, verdict::is_unanswered(&self.fields));
+        }
         Judged {
             kind,
-            error: verdict::is_error(kind, span.status_code, &self.fields),
-            slow: duration_ns > self.state.slow_ns,
+            marks,
             end: Timestamp::from_unix_ns(span.end_unix_ns),
             duration_ns,
             weight: weight::of_trace_state(span.trace_state),
             operation: self.operation(kind, span),
-            edge: if kind.calls() { self.edge() } else { crate::arena::NONE },
-            trace_hash: crate::recall::trace_hash(span.trace_id),
+            edge: if kind.calls() { self.edge() } else { arena::NONE },
+            trace_hash: recall::trace_hash(span.trace_id),
         }
     }
 
     #[inline(always)]
     fn operation(&mut self, kind: SpanKind, span: &Span<'a>) -> u32 {
         let new = name_of(kind, &self.fields, span.name);
-        let tables = &mut self.state.tables;
-        let start =
-            tables.seed.start(OPERATION | (new.separator as u64) << 16 | (kind as u64) << 8);
-        let key = start.number(u64::from(self.run.service)).bytes(new.first);
+        let key = self.from.operations.tagged((new.separator as u64) << 8 | kind as u64);
+        let key = key.bytes(new.first);
         let key = if new.second.is_empty() { key } else { key.bytes(new.second) };
         let key = key.finish();
+        let tables = &mut self.state.tables;
         match tables.operations.find(key, tables.generation) {
             Some(id) => id,
-            None => tables.new_operation(key, self.run.service, &new),
+            None => tables.new_operation(key, self.from.service, &new),
         }
     }
 
     #[inline(always)]
-    fn count_operation(&mut self, span: &Span<'a>, judged: &Judged) {
+    fn fact(&self, judged: &Judged) -> Fact {
+        Fact {
+            weight: judged.weight,
+            operation: judged.operation,
+            edge: judged.edge,
+            pane: judged.end.pane(),
+            status: StatusCode::of(self.fields.http_status, self.fields.rpc_status),
+            bucket: histogram::bucket_of(judged.duration_ns),
+            marks: judged.marks,
+        }
+    }
+
+    #[cold]
+    fn tag(&mut self, marks: Marks) {
         let tables = &mut self.state.tables;
-        let operation = tables.operations.get_mut(judged.operation);
-        operation.outcomes.add(judged.error, judged.slow);
-        let octaves = &mut operation.latency;
-        tables.operation_latencies.add(judged.operation, octaves, judged.duration_ns);
-        if judged.kind.serves() && span.parent_span_id == [0; 8] {
-            operation.entry_total += 1;
-            operation.entry_bad += u32::from(judged.error || judged.slow);
-        }
-        if !operation.touched {
-            operation.touched = true;
-            tables.touched.operations.push(judged.operation);
-        }
-    }
-
-    /// A span that serves: SLIs and tags.
-    #[inline(always)]
-    fn serve(&mut self, span: &Span<'a>, judged: &Judged) {
-        self.run.outcomes.add(judged.error, judged.slow);
-        self.run.count(self.state, judged);
-        self.count_status_tag(judged);
-        const TAGGED: [Text; 5] =
-            [Text::ErrorType, Text::FlagVariant, Text::Tenant, Text::ColdStart, Text::FlagKey];
-        if self.fields.any(&TAGGED) {
-            self.count_tags(judged);
-        }
-        if judged.error || judged.slow {
-            self.keep_exemplars(span, judged);
-            if span.parent_span_id == [0; 8] {
-                self.note_subject();
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn count_status_tag(&mut self, judged: &Judged) {
-        let (http, rpc) = (self.fields.http_status, self.fields.rpc_status);
-        if http == 0 && rpc < 0 {
-            return;
-        }
-        let tag = self.run.status_tag(&mut self.state.tables, http, rpc);
-        self.state.tables.count_tag(tag, judged.error, judged.slow);
-    }
-
-    fn count_tags(&mut self, judged: &Judged) {
-        let tables = &mut self.state.tables;
-        let service = self.run.service;
+        let service = self.from.service;
         for (key, text) in [
             ("error.type", Text::ErrorType),
             ("tenant.id", Text::Tenant),
@@ -145,98 +146,68 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
             let value = self.fields.get(text);
             if !value.is_empty() && tables.keeps(key) {
                 let tag = tables.tag(service, key, value);
-                tables.count_tag(tag, judged.error, judged.slow);
+                self.stage.tagged.push(Tagged { tag, marks });
             }
         }
         let variant = self.fields.get(Text::FlagVariant);
         if !variant.is_empty() {
-            let key = flag_key(&self.fields);
-            let tag = tables.tag(service, &key, variant);
-            tables.count_tag(tag, judged.error, judged.slow);
+            let tag = tables.tag(service, &flag_key(&self.fields), variant);
+            self.stage.tagged.push(Tagged { tag, marks });
         }
     }
 
-    /// Bad events that show why the automatic SLIs burn.
+    /// Keeps what a bad span shows; returns its number.
     #[cold]
-    fn keep_exemplars(&mut self, span: &Span<'a>, judged: &Judged) {
-        if self.state.automatic.is_none() {
-            return;
-        }
-        let [availability, latency] = self.run.automatic_series(self.state);
-        for (series, bad, reason) in
-            [(availability, judged.error, None), (latency, judged.slow, Some("slow"))]
-        {
-            if bad {
-                self.keep_exemplar(series, span, judged, reason);
-            }
-        }
-    }
-
-    fn keep_exemplar(
-        &mut self,
-        series: u32,
-        span: &Span<'a>,
-        judged: &Judged,
-        reason: Option<&'static str>,
-    ) {
-        let max = self.state.tables.limits.exemplars;
-        let sampled = self.state.recall.samples(judged.trace_hash);
-        let operation = self.state.tables.operations.get(judged.operation).name.clone();
-        if !self.state.tables.touch_series(series).wants(&operation, sampled, max) {
-            return;
-        }
-        let reason = match reason {
-            Some(reason) => reason.as_bytes(),
-            None => &self.reason(span),
-        };
-        let reason = self.state.tables.text(reason);
-        let exemplar = Exemplar {
-            at: judged.end,
+    fn note_bad(&mut self, span: &Span<'a>, judged: &Judged) -> u32 {
+        let subjects = [Text::Enduser, Text::User, Text::Tenant];
+        let subjects = subjects.map(|text| self.fields.get(text));
+        self.bad.push(Bad {
+            service: self.from.service,
+            operation: judged.operation,
+            end: judged.end,
             trace_id: span.trace_id,
             span_id: span.span_id,
+            trace_hash: judged.trace_hash,
             duration_ns: judged.duration_ns,
-            operation,
-            reason: self.state.tables.texts.get(reason).clone(),
-            sampled,
-        };
-        self.state.tables.series.get_mut(series).keep(exemplar, max);
+            marks: judged.marks,
+            reason: Reason::of(&self.fields, span),
+            subject: subjects.into_iter().find(|subject| !subject.is_empty()).unwrap_or_default(),
+        });
+        (self.bad.len() - 1) as u32
     }
 
-    #[cold]
-    fn note_subject(&mut self) {
-        let max = self.state.tables.limits.subjects;
-        for text in [Text::Enduser, Text::User, Text::Tenant] {
-            let value = self.fields.get(text);
-            if value.is_empty() {
-                continue;
-            }
-            let subject = Seed::COMMON.of(SUBJECT, value) as u64;
-            let subjects = &mut self.state.tables.hear(self.run.service).subjects;
-            if subjects.len() < max && !subjects.contains(&subject) {
-                subjects.push(subject);
-            }
-            return;
-        }
-    }
-
-    fn declared(&mut self, span: &Span<'a>, judged: &Judged) {
+    fn declared(&mut self, span: &Span<'a>, judged: &Judged, mut noted: Option<u32>) {
         for &(intrinsic, slot) in &self.plan.intrinsics {
             self.slots.set(slot, intrinsic_of(intrinsic, span, judged));
         }
         let mut number = 0;
         while let Some(sli) = self.slots.active(self.plan, number) {
             number += 1;
-            let count = match self.slots.outcome(sli) {
+            let bad = match self.slots.outcome(sli) {
                 Outcome::Uncounted => continue,
-                Outcome::Good => Count::one_good(judged.weight),
-                Outcome::Bad => Count::one_bad(judged.weight),
+                Outcome::Good => arena::NONE,
+                Outcome::Bad => {
+                    let bad = noted.unwrap_or_else(|| self.note_bad(span, judged));
+                    noted = Some(bad);
+                    bad
+                }
             };
             let series = self.state.tables.declared_series(sli, &self.slots);
-            self.state.count(series, judged.end.pane(), count);
-            if count.bad_signed > 0 {
-                let reason = (!judged.error && judged.slow).then_some("slow");
-                self.keep_exemplar(series, span, judged, reason);
-            }
+            let (pane, weight) = (judged.end.pane(), judged.weight);
+            self.stage.declared.push(Declared { series, pane, weight, bad });
+        }
+    }
+}
+
+impl Sender {
+    fn new(state: &State, resource: u32, service: u32) -> Self {
+        let start = |purpose| state.tables.seed.start(purpose).number(u64::from(service));
+        Self {
+            resource,
+            service,
+            operations: start(OPERATION),
+            edges: start(edge::EDGE),
+            last_tag_set: (arena::NONE, arena::NONE),
         }
     }
 }
@@ -247,9 +218,10 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
     }
 
     fn resource(&mut self, resource: Resource<'a>) {
-        self.run.end(self.state);
         let id = self.state.tables.resource(resource);
-        self.run = Run::of(&self.state.tables, id);
+        let service = self.state.tables.resources.get(id).service;
+        self.from = Sender::new(self.state, id, service);
+        self.stage.begin_run(id, service);
         if self.declares {
             self.slots.resource(self.plan, resource);
         }
@@ -271,20 +243,31 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
 
     #[inline(always)]
     fn span(&mut self, span: &Span<'a>) {
-        if !self.state.accepts(self.accepted, span.end_unix_ns) {
-            return self.discard();
+        match self.accepted.age_of(span.end_unix_ns) {
+            Age::Current => {}
+            Age::Late => {
+                self.stage.late += 1;
+                return self.discard();
+            }
+            Age::Future => {
+                self.stage.future += 1;
+                return self.discard();
+            }
         }
         let judged = self.judge(span);
-        self.run.heard(judged.end);
-        self.count_operation(span, &judged);
-        if judged.kind.serves() {
-            self.serve(span, &judged);
-        } else if judged.kind.calls() {
-            self.call(&judged);
+        self.stage.push(self.fact(&judged), judged.end);
+        let mut bad = None;
+        if judged.marks.has(Marks::SERVES) {
+            if self.fields.any(&TAGGED) {
+                self.tag(judged.marks);
+            }
+            if judged.marks.is_bad() {
+                bad = Some(self.note_bad(span, &judged));
+            }
         }
         self.record(span, &judged);
         if self.declares && !self.slots.is_idle() {
-            self.declared(span, &judged);
+            self.declared(span, &judged, bad);
         }
         self.discard();
     }
@@ -296,40 +279,20 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
             self.slots.clear();
         }
     }
-}
 
-/// What a span's operation is called: by route, RPC method, database operation or destination,
-/// else by the span's name.
-#[inline(always)]
-fn name_of<'a>(kind: SpanKind, fields: &Fields<'a>, name: &'a [u8]) -> NewOperation<'a> {
-    let get = |text| fields.get(text);
-    let (first, separator, second, route): (&[u8], char, &[u8], &[u8]) = match fields.protocol {
-        Protocol::Http if !get(Text::Route).is_empty() => {
-            let route = get(Text::Route);
-            (get(Text::Method), ' ', route, if kind.serves() { route } else { &[] })
-        }
-        Protocol::Rpc if !get(Text::RpcMethod).is_empty() => {
-            (get(Text::RpcService), '/', get(Text::RpcMethod), &[])
-        }
-        Protocol::Database if !get(Text::DbSummary).is_empty() => {
-            (get(Text::DbSummary), ' ', &[], &[])
-        }
-        Protocol::Database if !get(Text::DbOperation).is_empty() => {
-            (get(Text::DbOperation), ' ', get(Text::DbCollection), &[])
-        }
-        Protocol::Messaging if !get(Text::Destination).is_empty() => {
-            (get(Text::MessagingOperation), ' ', get(Text::Destination), &[])
-        }
-        _ => (name, ' ', &[], &[]),
-    };
-    NewOperation { kind, first, separator, second, route }
-}
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        self.stage.is_full()
+    }
 
-/// Flags are told apart by their keys, so that a flag that takes another variant shows as that.
-fn flag_key(fields: &Fields<'_>) -> String {
-    match fields.get(Text::FlagKey) {
-        [] => "feature_flag.result.variant".to_owned(),
-        key => format!("feature_flag.{}", String::from_utf8_lossy(key)),
+    fn settle(&mut self) {
+        self.stage.settle(&self.bad, self.state);
+        self.bad.clear();
+    }
+
+    fn forget(&mut self) {
+        self.stage.clear();
+        self.bad.clear();
     }
 }
 

@@ -7,6 +7,7 @@ use crate::options::{
 };
 use crate::plan::SliPlan;
 use crate::recall::{Joined, Recall};
+use crate::spans::Stage;
 use crate::tables::Tables;
 
 /// All that an observer keeps between requests.
@@ -24,6 +25,8 @@ pub(crate) struct State {
     pub(crate) counters: Counters,
     /// The latest `now` that was given; it never steps back.
     pub(crate) now: Timestamp,
+    /// Room for what the spans of a request come to.
+    pub(crate) stage: Stage,
     /// Room for the template of a log record.
     pub(crate) masked: String,
 }
@@ -54,6 +57,29 @@ pub(crate) struct Accepted {
     last_ns: u64,
 }
 
+/// Whether an event can be taken, by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Age {
+    Current,
+    /// Older than any window.
+    Late,
+    /// Further in the future than clocks differ.
+    Future,
+}
+
+impl Accepted {
+    #[inline(always)]
+    pub(crate) const fn age_of(self, time_ns: u64) -> Age {
+        if time_ns < self.first_ns {
+            Age::Late
+        } else if time_ns > self.last_ns {
+            Age::Future
+        } else {
+            Age::Current
+        }
+    }
+}
+
 impl State {
     pub(crate) fn judge_by(&mut self, automatic: Option<AutomaticSettings>) {
         self.automatic = automatic;
@@ -73,6 +99,7 @@ impl State {
             dropped: Dropped::default(),
             counters: Counters::default(),
             now: Timestamp::ZERO,
+            stage: Stage::default(),
             masked: String::new(),
         }
     }
@@ -93,15 +120,10 @@ impl State {
     /// Whether an event of this time is taken; if not, it is counted as dropped.
     #[inline(always)]
     pub(crate) fn accepts(&mut self, accepted: Accepted, time_ns: u64) -> bool {
-        if time_ns < accepted.first_ns {
-            self.dropped.late += 1;
-            false
-        } else if time_ns > accepted.last_ns {
-            self.dropped.future += 1;
-            false
-        } else {
-            true
-        }
+        let age = accepted.age_of(time_ns);
+        self.dropped.late += u64::from(age == Age::Late);
+        self.dropped.future += u64::from(age == Age::Future);
+        age == Age::Current
     }
 
     pub(crate) fn count(&mut self, series: u32, pane: Pane, count: Count) {

@@ -7,6 +7,7 @@ mod metrics;
 mod otel;
 mod recall;
 mod spans;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 //! item. [`json::transcode`] turns OTLP/JSON into the same wire bytes, so there is one walker.
 //!
 //! A request is refused as a whole only if it cannot be read down to its items; then the visitor
-//! has seen none of it. An item that cannot be read is left out and counted in the [`Summary`].
+//! has seen none of it, or is told to forget what it saw ([`TraceVisitor::forget`]). An item that cannot be read is left out and counted in the [`Summary`].
 //! Items are checked as deep as they are read: what lies inside an unwanted attribute, an event, a
 //! link, an exemplar or a nested value is looked at only by who asks for it.
 //!

@@ -9,6 +9,9 @@ use crate::wire::{Fault, Frames, Reader};
 
 /// Receives what a trace request holds, in this order: a resource, its scopes, the spans of each;
 /// before each span its attributes. All borrowed bytes live as long as the request.
+///
+/// It is shown before the request is known to be readable as a whole, so that it need not be gone
+/// through twice: nothing counts until [`settle`](Self::settle).
 pub trait TraceVisitor<'a> {
     /// Which span attributes are wanted at all, by the length of their keys: see
     /// [`key_length_bit`](crate::key_length_bit). The others are skipped unread. Asked once a
@@ -31,6 +34,21 @@ pub trait TraceVisitor<'a> {
 
     /// The attributes since the last span belong to a span that is left out.
     fn discard(&mut self);
+
+    /// Whether no more should be shown before it is settled: a bound on what a visitor keeps back.
+    /// Asked after each span; the rest of the request is then checked at once.
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    /// The request is whole: what was shown since the last time counts. Called at least once for
+    /// a request that is not refused, and last of all.
+    fn settle(&mut self);
+
+    /// What was shown since it was last settled does not count: the request is refused, or shown
+    /// anew from its beginning in another order.
+    fn forget(&mut self);
 }
 
 /// One span. Text is not checked for UTF-8.
@@ -172,8 +190,8 @@ impl<'a> Link<'a> {
 ///
 /// # Errors
 ///
-/// If the request cannot be read down to its spans; then the visitor has seen nothing. A span
-/// that cannot be read inside is left out and counted in the summary.
+/// If the request cannot be read down to its spans; then nothing was settled. A span that cannot
+/// be read inside is left out and counted in the summary.
 pub fn traces<'a, V: TraceVisitor<'a>>(
     request: &'a [u8],
     scratch: &'a Scratch,
@@ -196,6 +214,8 @@ impl TraceVisitor<'_> for Nobody {
     fn attribute(&mut self, _: &[u8], _: Value<'_>) {}
     fn span(&mut self, _: &Span<'_>) {}
     fn discard(&mut self) {}
+    fn settle(&mut self) {}
+    fn forget(&mut self) {}
 }
 
 struct Spans<'v, V> {
@@ -204,6 +224,8 @@ struct Spans<'v, V> {
 }
 
 impl<'a, V: TraceVisitor<'a>> Items<'a> for Spans<'_, V> {
+    const REVOCABLE: bool = true;
+
     #[inline(always)]
     fn count(_: &[u8]) -> u64 {
         1
@@ -229,6 +251,19 @@ impl<'a, V: TraceVisitor<'a>> Items<'a> for Spans<'_, V> {
                 tally.reject(1, reject, item);
             }
         }
+    }
+
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        self.visitor.is_full()
+    }
+
+    fn settle(&mut self) {
+        self.visitor.settle();
+    }
+
+    fn forget(&mut self) {
+        self.visitor.forget();
     }
 }
 

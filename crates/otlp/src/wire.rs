@@ -306,7 +306,7 @@ impl<'a> Iterator for Frames<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        let frame = self.find(None).ok().flatten();
+        let frame = self.find().ok().flatten();
         if frame.is_none() {
             self.reader = Reader::new(&[]);
         }
@@ -315,19 +315,11 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    /// The next payload, if it comes before the first occurrence of another such field.
-    pub(crate) fn next_before(&mut self, other_field: u8) -> Option<&'a [u8]> {
-        self.find(Some(len_key(other_field))).ok().flatten()
-    }
-
     #[inline(always)]
-    fn find(&mut self, stop: Option<Key>) -> Result<Option<&'a [u8]>, Fault> {
+    fn find(&mut self) -> Result<Option<&'a [u8]>, Fault> {
         while let Some(key) = self.reader.key()? {
             if key == self.key {
                 return self.reader.bytes().map(Some);
-            }
-            if Some(key) == stop {
-                return Ok(None);
             }
             self.reader.skip(key)?;
         }

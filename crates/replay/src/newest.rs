@@ -45,6 +45,12 @@ impl<'a> TraceVisitor<'a> for Newest {
     }
 
     fn discard(&mut self) {}
+
+    fn settle(&mut self) {}
+
+    fn forget(&mut self) {
+        self.0 = 0;
+    }
 }
 
 impl<'a> MetricsVisitor<'a> for Newest {

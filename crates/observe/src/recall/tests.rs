@@ -56,7 +56,7 @@ fn the_sample_shrinks_under_load_and_grows_back_to_every_trace() {
     let (mut now, mut level) = (0, 0);
     for _ in 0..5 {
         for _ in 0..10_000 {
-            recall.saw_span();
+            recall.saw_spans(1);
         }
         now += 1_000_000_000;
         recall.adapt(now);

@@ -1,46 +1,25 @@
 use model::PeerKind;
 
-use super::{Judged, SpanWalk};
+use super::SpanWalk;
 use crate::arena::NONE;
 use crate::fields::{Fields, Protocol, Text};
 use crate::tables::NewPeer;
-use crate::verdict;
 
-const EDGE: u64 = 32;
+pub(super) const EDGE: u64 = 32;
 
 impl<'a> SpanWalk<'_, 'a> {
     /// The edge of a span that calls, by what it says of its peer; [`NONE`] if it says nothing.
     #[inline(always)]
     pub(super) fn edge(&mut self) -> u32 {
         let Some(peer) = peer_of(&self.fields) else { return NONE };
+        let key = self.from.edges.tagged((peer.kind as u64) << 32 | u64::from(peer.port));
+        let key = key.bytes(peer.address);
+        let key = if peer.system.is_empty() { key } else { key.bytes(peer.system) };
+        let key = key.finish();
         let tables = &mut self.state.tables;
-        let kind = (peer.kind as u64) << 32 | u64::from(peer.port);
-        let start = tables.seed.start(EDGE).number(u64::from(self.run.service) << 40 ^ kind);
-        let key = start.bytes(peer.address).bytes(peer.system).finish();
         match tables.edges.find(key, tables.generation) {
             Some(id) => id,
-            None => tables.new_edge(key, self.run.service, &peer),
-        }
-    }
-
-    /// A span that calls: its edge.
-    #[inline(always)]
-    pub(super) fn call(&mut self, judged: &Judged) {
-        if judged.edge == NONE {
-            return;
-        }
-        let tables = &mut self.state.tables;
-        let edge = tables.edges.get_mut(judged.edge);
-        edge.calls += 1;
-        tables.edge_latencies.add(judged.edge, &mut edge.latency, judged.duration_ns);
-        if judged.error {
-            edge.errors += 1;
-            edge.throttled += u32::from(verdict::is_throttled(&self.fields));
-            edge.unanswered += u32::from(verdict::is_unanswered(&self.fields));
-        }
-        if !edge.touched {
-            edge.touched = true;
-            tables.touched.edges.push(judged.edge);
+            None => tables.new_edge(key, self.from.service, &peer),
         }
     }
 }

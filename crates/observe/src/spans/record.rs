@@ -1,9 +1,10 @@
-use std::borrow::Cow;
-
 use model::TagPair;
 use otlp::Span;
 
-use super::{Judged, SpanWalk, flag_key};
+use super::name::flag_key;
+use super::reason::Reason;
+use super::stage::{Marks, Recorded};
+use super::{Judged, SpanWalk};
 use crate::fields::{Fields, Text};
 use crate::recall::{Compact, NO_MESSAGE};
 
@@ -21,11 +22,10 @@ impl<'a> SpanWalk<'_, 'a> {
     /// Keeps a compact record where the span's trace is in a sample, or the span is bad.
     #[inline(always)]
     pub(super) fn record(&mut self, span: &Span<'a>, judged: &Judged) {
-        let state = &mut *self.state;
-        state.recall.saw_span();
-        let sampled = state.recall.samples(judged.trace_hash);
-        let joined = state.joined.samples(judged.trace_hash);
-        if !(sampled || joined || judged.error || judged.slow) {
+        let Judged { marks, trace_hash, .. } = *judged;
+        let state = &*self.state;
+        if !(state.recall.samples(trace_hash) || state.joined.samples(trace_hash) || marks.is_bad())
+        {
             return;
         }
         let mut record = Compact {
@@ -39,35 +39,30 @@ impl<'a> SpanWalk<'_, 'a> {
             tag_set: self.tag_set(),
             ..Compact::default()
         };
-        let message = if judged.error { self.message(span) } else { NO_MESSAGE };
-        record.set_message(message, judged.error);
-        if sampled || judged.error || judged.slow {
-            self.state.recall.push(record, sampled);
-        }
-        if joined {
-            self.state.joined.push(record);
-        }
+        let is_error = marks.has(Marks::ERROR);
+        let message = if is_error { self.message(span) } else { NO_MESSAGE };
+        record.set_message(message, is_error);
+        self.stage.records.push(Recorded { record, trace_hash, marks });
     }
 
     /// The set of tags of the span and its resource.
-    #[inline(always)]
     fn tag_set(&mut self) -> u32 {
         let fields = &self.fields;
         let has_texts = fields.any(&OWN_TAGS.map(|(_, text)| text));
         let status = u32::from(fields.http_status) << 8 | u32::from(fields.rpc_status as u8);
-        if !has_texts && self.run.last_tag_set.0 == status {
-            return self.run.last_tag_set.1;
+        if !has_texts && self.from.last_tag_set.0 == status {
+            return self.from.last_tag_set.1;
         }
         let id = self.find_tag_set(status);
         if !has_texts {
-            self.run.last_tag_set = (status, id);
+            self.from.last_tag_set = (status, id);
         }
         id
     }
 
     fn find_tag_set(&mut self, status: u32) -> u32 {
         let tables = &mut self.state.tables;
-        let number = u64::from(self.run.resource) << 32 | u64::from(status);
+        let number = u64::from(self.from.resource) << 32 | u64::from(status);
         let mut hash = tables.seed.start(TAG_SET).number(number);
         for (_, text) in OWN_TAGS {
             hash = hash.bytes(self.fields.get(text));
@@ -76,7 +71,7 @@ impl<'a> SpanWalk<'_, 'a> {
         if let Some(id) = tables.tag_sets.find(key, tables.generation) {
             return id;
         }
-        let base = tables.resources.get(self.run.resource).tag_set;
+        let base = tables.resources.get(self.from.resource).tag_set;
         if !tables.tag_sets.has_room(0) {
             return base;
         }
@@ -95,21 +90,9 @@ impl<'a> SpanWalk<'_, 'a> {
         tables.tag_sets.insert(key, 0, tables.generation, pairs.into())
     }
 
-    /// Why a span is bad, in a word: `error.type`, else its status code, else what its status says.
-    pub(super) fn reason(&self, span: &Span<'a>) -> Cow<'a, [u8]> {
-        let fields = &self.fields;
-        match (fields.get(Text::ErrorType), fields.http_status, fields.rpc_status) {
-            (error, ..) if !error.is_empty() => Cow::Borrowed(error),
-            (_, code, _) if code >= 400 => Cow::Owned(code.to_string().into_bytes()),
-            (_, _, code) if code > 0 => Cow::Owned(format!("grpc {code}").into_bytes()),
-            _ if !span.status_message.is_empty() => Cow::Borrowed(span.status_message),
-            _ => Cow::Borrowed(b"error"),
-        }
-    }
-
     #[cold]
     fn message(&mut self, span: &Span<'a>) -> u32 {
-        let reason = self.reason(span);
+        let reason = Reason::of(&self.fields, span).text();
         if span.status_message.is_empty() || *reason == *span.status_message {
             return self.state.tables.text(&reason);
         }

@@ -128,15 +128,8 @@ impl Tables {
         self.tags.insert(id, family, self.generation, tag)
     }
 
-    /// Counts a span that serves under one of its tags.
-    #[inline]
-    pub(crate) fn count_tag(&mut self, tag: u32, error: bool, slow: bool) {
-        let mut outcomes = Outcomes::default();
-        outcomes.add(error, slow);
-        self.count_tag_all(tag, outcomes);
-    }
-
-    pub(crate) fn count_tag_all(&mut self, tag: u32, outcomes: Outcomes) {
+    /// Counts spans that serve under one of their tags.
+    pub(crate) fn count_tag(&mut self, tag: u32, outcomes: Outcomes) {
         let entry = self.tags.get_mut(tag);
         entry.outcomes.add_all(outcomes);
         if !entry.touched {

@@ -131,6 +131,12 @@ impl<'a> TraceVisitor<'a> for Traces {
         self.pending.clear();
         self.discarded += 1;
     }
+
+    fn settle(&mut self) {}
+
+    fn forget(&mut self) {
+        *self = Self { wanted: self.wanted, ..Self::default() };
+    }
 }
 
 #[derive(Default)]

@@ -163,6 +163,10 @@ fn a_scratch_serves_many_pieces_and_many_requests() {
             fn attribute(&mut self, _: &'a [u8], _: Value<'a>) {}
             fn span(&mut self, _: &crate::Span<'a>) {}
             fn discard(&mut self) {}
+            fn settle(&mut self) {}
+            fn forget(&mut self) {
+                self.0 = 0;
+            }
         }
         let mut visitor = Keys(0);
         traces(&request, &scratch, &mut visitor).unwrap();
@@ -214,6 +218,8 @@ fn values_nest_to_the_limit_and_no_further() {
         }
         fn span(&mut self, _: &crate::Span<'a>) {}
         fn discard(&mut self) {}
+        fn settle(&mut self) {}
+        fn forget(&mut self) {}
     }
     for levels in [1, 50, usize::from(VALUE_DEPTH_MAX), 5_000] {
         let value = (0..levels).fold(frame(1, b"v"), |inner, _| frame(5, &frame(1, &inner)));

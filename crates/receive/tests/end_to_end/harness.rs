@@ -118,6 +118,8 @@ impl<'a> otlp::TraceVisitor<'a> for Nothing {
     fn attribute(&mut self, _: &'a [u8], _: Value<'a>) {}
     fn span(&mut self, _: &otlp::Span<'a>) {}
     fn discard(&mut self) {}
+    fn settle(&mut self) {}
+    fn forget(&mut self) {}
 }
 
 impl<'a> otlp::MetricsVisitor<'a> for Nothing {
