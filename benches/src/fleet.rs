@@ -8,7 +8,7 @@ use slo::judge::{DEFAULT_RULES, Fraction, JudgeOptions, Judgement, Objective, ju
 use slo::presence::Presence;
 use slo::window::{SeriesWindows, WindowPlan};
 
-use crate::spans::FIXED_NOW;
+use crate::ring::FIXED_NOW;
 
 /// Panes of 5 s.
 pub const PANE: Duration = Duration::from_secs(5);

@@ -4,6 +4,11 @@
 use std::path::Path;
 use std::process::Command;
 
+/// So many that the set-up, which varies by some ten thousand instructions, does not show.
+pub const ITERATIONS: u32 = 32;
+/// Series in the counted judging case.
+pub const JUDGED_SERIES: usize = 100;
+
 /// Valgrind, if it is installed.
 #[derive(Debug)]
 pub struct Callgrind {

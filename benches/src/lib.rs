@@ -1,9 +1,12 @@
-//! What a span costs on the data plane and a judgement on the control plane: in time, next to
-//! peers in the same run, and in instructions. `cargo bench -p benches` prints all of it; the
-//! method is in the README.
+//! What a span, a data point and a log record cost on the data plane and a judgement on the
+//! control plane: in time, next to peers in the same run, and in instructions.
+//! `cargo bench -p benches` prints all of it; the method is in the README.
 
+pub mod case;
 pub mod fleet;
+pub mod group;
 pub mod instructions;
-pub mod spans;
+pub mod objectives;
+pub mod ring;
 pub mod timing;
 pub mod visitor;

@@ -88,14 +88,15 @@ impl<'a> TraceVisitor<'a> for Summing<'a> {
 #[cfg(test)]
 mod tests {
     use load::limit::walk;
-    use load::{Requests, Shape};
+    use load::{Content, Shape};
 
     use super::{Wanted, totals};
+    use crate::ring::requests;
 
     #[test]
     fn both_walks_read_the_same() {
         let shape = Shape { batch: 100, services: 3, routes: 10 };
-        let requests = Requests::new(shape, 1).unwrap();
+        let requests = requests(Content::Spans, shape).unwrap();
         for n in 0..10 {
             let message = requests.message(n, 1_800_000_000_000_000_000);
             let bare = walk(&message);

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &LoadArgs) -> Outcome {
     }
     let report = runtime.block_on(::load::run(options(args)?))?;
     say(&report.to_string());
-    let served = report.spans_accepted > 0;
+    let served = report.items_accepted > 0;
     Ok(if served { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -73,11 +73,11 @@ fn compare_options(args: &LoadArgs) -> CompareOptions {
 
 /// A line for each measurement that is done.
 fn tell(progress: Progress<'_>) {
-    let Some(Measurement { ns_per_span, rss_peak_bytes, .. }) = progress.measurement else {
+    let Some(Measurement { ns_per_item, rss_peak_bytes, .. }) = progress.measurement else {
         return;
     };
     note(&format!(
-        "{:>5} spans  {:<5} pair {}  {:<8} {ns_per_span:>7.0} ns a span, {:>4} MiB at most",
+        "{:>5} spans  {:<5} pair {}  {:<8} {ns_per_item:>7.0} ns a span, {:>4} MiB at most",
         progress.case.batch,
         progress.case.compression,
         progress.pair,

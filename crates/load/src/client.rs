@@ -18,9 +18,8 @@ use tokio::sync::Mutex;
 
 use crate::error::LoadError;
 use crate::options::{LoadOptions, Protocol};
+use crate::payload::Content;
 
-const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-const HTTP_PATH: &str = "/v1/traces";
 /// A request without an answer for this long counts as refused.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const PREFIX_BYTES: usize = 5;
@@ -29,7 +28,7 @@ const PREFIX_BYTES: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Taken, less what a partial success rejects.
-    Accepted { spans_rejected: u64 },
+    Accepted { items_rejected: u64 },
     /// Not taken, with the status or the transport's fault.
     Refused(String),
 }
@@ -40,6 +39,7 @@ pub(crate) struct Target {
     address: String,
     uri: Uri,
     protocol: Protocol,
+    content: Content,
     headers: HeaderMap,
 }
 
@@ -49,9 +49,11 @@ impl Target {
         let bad = |what: &str| LoadError::Option(format!("{what} cannot be a header or path"));
         let host = endpoint.host().unwrap_or("127.0.0.1");
         let authority = endpoint.authority().map_or(host, http::uri::Authority::as_str);
-        let (path, content_type) = match options.protocol {
-            Protocol::Grpc => (GRPC_PATH, "application/grpc"),
-            Protocol::Http => (HTTP_PATH, "application/x-protobuf"),
+        let (grpc_path, http_path) = paths(options.content);
+        let (path, content_type) = match (options.protocol, options.content) {
+            (Protocol::Grpc, _) => (grpc_path, "application/grpc"),
+            (Protocol::Http, Content::JsonSpans) => (http_path, "application/json"),
+            (Protocol::Http, _) => (http_path, "application/x-protobuf"),
         };
         // HTTP/1.1 wants the path alone and a host header, HTTP/2 the whole.
         let uri = match options.protocol {
@@ -82,6 +84,7 @@ impl Target {
             address: format!("{host}:{}", endpoint.port_u16().unwrap_or(80)),
             uri: uri.parse().map_err(|_| bad("the endpoint"))?,
             protocol: options.protocol,
+            content: options.content,
             headers,
         })
     }
@@ -198,7 +201,8 @@ impl Sender {
             }
             State::Http1(sender) => {
                 sender.ready().await.map_err(reason)?;
-                http_outcome(sender.send_request(request).await.map_err(reason)?).await
+                let response = sender.send_request(request).await.map_err(reason)?;
+                http_outcome(response, self.connection.target.content).await
             }
         }
     }
@@ -231,22 +235,51 @@ async fn grpc_outcome(response: Response<Incoming>) -> Result<Outcome, String> {
     Ok(accepted(message))
 }
 
-async fn http_outcome(response: Response<Incoming>) -> Result<Outcome, String> {
+async fn http_outcome(response: Response<Incoming>, content: Content) -> Result<Outcome, String> {
     let (head, body) = response.into_parts();
-    let body = body.collect().await.map_err(reason)?;
-    if head.status == StatusCode::OK {
-        Ok(accepted(body.to_bytes()))
-    } else {
-        Ok(Outcome::Refused(format!("HTTP {}", head.status.as_u16())))
+    let body = body.collect().await.map_err(reason)?.to_bytes();
+    if head.status != StatusCode::OK {
+        return Ok(Outcome::Refused(format!("HTTP {}", head.status.as_u16())));
+    }
+    Ok(match content {
+        Content::JsonSpans => accepted_json(&body),
+        Content::Spans | Content::Points | Content::Records => accepted(body),
+    })
+}
+
+/// The answers of all three signals have the same fields under the same numbers.
+fn accepted(message: Bytes) -> Outcome {
+    match ExportTraceServiceResponse::decode(message) {
+        Ok(response) => accepted_less(&response),
+        Err(_) => Outcome::Refused("an answer that is no export response".to_owned()),
     }
 }
 
-fn accepted(message: Bytes) -> Outcome {
-    let Ok(response) = ExportTraceServiceResponse::decode(message) else {
-        return Outcome::Refused("an answer that is no ExportTraceServiceResponse".to_owned());
-    };
-    let rejected = response.partial_success.map_or(0, |partial| partial.rejected_spans);
-    Outcome::Accepted { spans_rejected: u64::try_from(rejected).unwrap_or(0) }
+fn accepted_json(message: &[u8]) -> Outcome {
+    match serde_json::from_slice(message) {
+        Ok(response) => accepted_less(&response),
+        Err(_) => Outcome::Refused("an answer that is no export response in JSON".to_owned()),
+    }
+}
+
+fn accepted_less(response: &ExportTraceServiceResponse) -> Outcome {
+    let rejected = response.partial_success.as_ref().map_or(0, |partial| partial.rejected_spans);
+    Outcome::Accepted { items_rejected: u64::try_from(rejected).unwrap_or(0) }
+}
+
+/// Where requests go, over gRPC and over HTTP.
+const fn paths(content: Content) -> (&'static str, &'static str) {
+    match content {
+        Content::Spans | Content::JsonSpans => {
+            ("/opentelemetry.proto.collector.trace.v1.TraceService/Export", "/v1/traces")
+        }
+        Content::Points => {
+            ("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "/v1/metrics")
+        }
+        Content::Records => {
+            ("/opentelemetry.proto.collector.logs.v1.LogsService/Export", "/v1/logs")
+        }
+    }
 }
 
 fn code_name(code: i32) -> String {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::drive::run;
 use crate::error::LoadError;
 use crate::options::{Compression, LoadOptions, Protocol};
+use crate::payload::Content;
 use crate::report::{LoadReport, mib};
 
 use child::{Child, Pinning};
@@ -101,7 +102,7 @@ pub enum Server {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measurement {
     /// The server's CPU for each accepted span.
-    pub ns_per_span: f64,
+    pub ns_per_item: f64,
     /// The most resident memory since the server began.
     pub rss_peak_bytes: u64,
     /// Cores that the server kept busy.
@@ -109,7 +110,7 @@ pub struct Measurement {
     /// Cores that the loader kept busy.
     pub loader_cores: f64,
     /// Accepted spans a second of wall time.
-    pub spans_per_s: f64,
+    pub items_per_s: f64,
     /// Share of the sent spans that was accepted.
     pub accepted: f64,
 }
@@ -188,6 +189,7 @@ async fn measure(
     let load = LoadOptions {
         endpoint: format!("http://{}", child.address()),
         protocol: if server == Server::Fogbell { case.protocol } else { Protocol::Grpc },
+        content: Content::Spans,
         batch: case.batch,
         compression: case.compression,
         connections: options.connections,
@@ -205,7 +207,7 @@ async fn measure(
     child.stop().await;
     Measurement::of(&report).ok_or_else(|| LoadError::NothingAccepted {
         server: server.to_string(),
-        reason: format!("refused {:?}", report.spans_refused),
+        reason: format!("refused {:?}", report.items_refused),
     })
 }
 
@@ -229,12 +231,12 @@ impl Measurement {
         let server = report.server?;
         let wall_s = report.wall.as_secs_f64();
         Some(Self {
-            ns_per_span: report.server_ns_per_span()?,
+            ns_per_item: report.server_ns_per_item()?,
             rss_peak_bytes: server.rss_peak_bytes,
             server_cores: server.cpu.as_secs_f64() / wall_s,
             loader_cores: report.loader_cpu.as_secs_f64() / wall_s,
-            spans_per_s: report.spans_per_s(),
-            accepted: report.spans_accepted as f64 / report.spans_sent as f64,
+            items_per_s: report.items_per_s(),
+            accepted: report.items_accepted as f64 / report.items_sent as f64,
         })
     }
 }
@@ -259,7 +261,7 @@ impl Row {
             self.fogbell
                 .iter()
                 .zip(&self.walk)
-                .map(|(ours, walk)| ours.ns_per_span / walk.ns_per_span)
+                .map(|(ours, walk)| ours.ns_per_item / walk.ns_per_item)
         };
         (median(ratios()), ratios().fold(0.0, f64::max))
     }

@@ -3,19 +3,19 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::client::{Connection, Outcome, Sender, Target};
 use crate::error::LoadError;
-use crate::feed::Feed;
+use crate::feed::{Feed, now_unix_ns};
 use crate::latency::Latencies;
 use crate::options::{LoadOptions, Protocol};
+use crate::payload::Requests;
 use crate::process::Usage;
 use crate::report::{LoadReport, ServerCost};
-use crate::requests::Requests;
 use crate::schedule::Schedule;
 
 /// For the first look whether anybody listens.
@@ -56,9 +56,9 @@ impl Drop for StopOnDrop {
 #[derive(Debug, Default)]
 struct Tally {
     requests: u64,
-    spans_accepted: u64,
-    spans_rejected: u64,
-    spans_refused: BTreeMap<String, u64>,
+    items_accepted: u64,
+    items_rejected: u64,
+    items_refused: BTreeMap<String, u64>,
     body_bytes: u64,
     latencies: Latencies,
     last_answer: Option<Instant>,
@@ -77,9 +77,9 @@ struct Run {
 fn drive(options: &LoadOptions, stop: &Arc<AtomicBool>) -> Result<LoadReport, LoadError> {
     let target = Arc::new(Target::new(options)?);
     reach(&target, &options.endpoint)?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let key = options.seed ^ (since.as_nanos() as u64).rotate_left(17);
-    let requests = Requests::new(options.shape(), key)?;
+    let began_unix_ns = now_unix_ns();
+    let key = options.seed ^ began_unix_ns.rotate_left(17);
+    let requests = Requests::new(options.content, options.shape(), key, began_unix_ns)?;
 
     let interval_s = options.rate.map(|rate| options.batch as f64 / rate);
     let schedule = Schedule::new(options.warm_up, options.duration, interval_s);
@@ -176,7 +176,7 @@ impl Run {
     /// One request after the other until the schedule ends.
     async fn send(self, mut sender: Sender) -> Tally {
         let mut tally = Tally::default();
-        let spans = self.feed.spans_per_request();
+        let items = self.feed.items_per_request();
         while !self.stop.load(Ordering::Relaxed) {
             let Some((body, from)) = self.feed.next(&self.schedule).await else { break };
             self.issued.fetch_add(1, Ordering::Relaxed);
@@ -187,7 +187,7 @@ impl Run {
                 tally.latencies.record(answered.saturating_duration_since(from));
                 tally.last_answer = Some(answered);
                 tally.body_bytes += body.bytes.len() as u64;
-                tally.count(outcome, spans);
+                tally.count(outcome, items);
             }
             self.feed.give_back(body);
             if pause {
@@ -199,24 +199,24 @@ impl Run {
 }
 
 impl Tally {
-    fn count(&mut self, outcome: Outcome, spans: u64) {
+    fn count(&mut self, outcome: Outcome, items: u64) {
         self.requests += 1;
         match outcome {
-            Outcome::Accepted { spans_rejected } => {
-                let rejected = spans_rejected.min(spans);
-                self.spans_rejected += rejected;
-                self.spans_accepted += spans - rejected;
+            Outcome::Accepted { items_rejected } => {
+                let rejected = items_rejected.min(items);
+                self.items_rejected += rejected;
+                self.items_accepted += items - rejected;
             }
-            Outcome::Refused(why) => *self.spans_refused.entry(why).or_default() += spans,
+            Outcome::Refused(why) => *self.items_refused.entry(why).or_default() += items,
         }
     }
 
     fn add(&mut self, other: Self) {
         self.requests += other.requests;
-        self.spans_accepted += other.spans_accepted;
-        self.spans_rejected += other.spans_rejected;
-        for (why, spans) in other.spans_refused {
-            *self.spans_refused.entry(why).or_default() += spans;
+        self.items_accepted += other.items_accepted;
+        self.items_rejected += other.items_rejected;
+        for (why, items) in other.items_refused {
+            *self.items_refused.entry(why).or_default() += items;
         }
         self.body_bytes += other.body_bytes;
         self.latencies.merge(&other.latencies);
@@ -233,12 +233,13 @@ impl Tally {
             rss_peak_bytes: after.rss_peak_bytes,
         });
         LoadReport {
+            content: run.feed.content(),
             wall: end.saturating_duration_since(schedule.counted_from),
             requests: self.requests,
-            spans_sent: self.requests * run.feed.spans_per_request(),
-            spans_accepted: self.spans_accepted,
-            spans_rejected: self.spans_rejected,
-            spans_refused: self.spans_refused,
+            items_sent: self.requests * run.feed.items_per_request(),
+            items_accepted: self.items_accepted,
+            items_rejected: self.items_rejected,
+            items_refused: self.items_refused,
             requests_unsent: schedule
                 .intended_requests()
                 .map_or(0, |intended| intended.saturating_sub(issued)),

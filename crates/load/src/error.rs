@@ -40,8 +40,8 @@ pub enum LoadError {
         /// Why, with the last lines that it wrote.
         reason: String,
     },
-    /// A server answered, but took nothing: there is no cost per span.
-    #[error("{server} accepted no spans: {reason}")]
+    /// A server answered, but took nothing: there is no cost per item.
+    #[error("{server} accepted nothing: {reason}")]
     NothingAccepted {
         /// Which server.
         server: String,
@@ -56,6 +56,9 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
+    /// A limit server cannot take a connection.
+    #[error("cannot accept: {0}")]
+    Accept(std::io::Error),
     /// A limit server's transport failed.
     #[error("the server failed: {0}")]
     Serve(tonic::transport::Error),

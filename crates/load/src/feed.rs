@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::error::LoadError;
 use crate::options::{Compression, LoadOptions, Protocol};
-use crate::requests::Requests;
+use crate::payload::{Content, Requests};
 use crate::schedule::Schedule;
 
 /// gRPC's length-prefixed message: a flag and four bytes of length.
@@ -89,7 +89,11 @@ impl Feed {
         }))
     }
 
-    pub(crate) fn spans_per_request(&self) -> u64 {
+    pub(crate) fn content(&self) -> Content {
+        self.stock.requests.content()
+    }
+
+    pub(crate) fn items_per_request(&self) -> u64 {
         self.stock.requests.shape().batch as u64
     }
 
@@ -220,7 +224,7 @@ fn prefix(flag: u8, message_bytes: usize) -> [u8; PREFIX_BYTES] {
     [flag, a, b, c, d]
 }
 
-fn now_unix_ns() -> u64 {
+pub(crate) fn now_unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

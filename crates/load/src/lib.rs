@@ -1,4 +1,4 @@
-//! The load generator behind `fogbell load`: OTLP trace requests encoded ahead, driven over
+//! The load generator behind `fogbell load`: OTLP requests encoded ahead, driven over
 //! loopback, and the limits that a daemon is measured against.
 //!
 //! [`run`] drives one server and says what it cost; [`compare`] starts a daemon and the
@@ -13,12 +13,10 @@ mod feed;
 mod latency;
 pub mod limit;
 mod options;
+mod payload;
 mod process;
 mod report;
-mod requests;
 mod schedule;
-mod stamp;
-mod template;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -28,5 +26,5 @@ pub use drive::run;
 pub use error::LoadError;
 pub use latency::Latencies;
 pub use options::{Compression, LoadOptions, Protocol};
+pub use payload::{Content, Requests, Shape};
 pub use report::{LoadReport, ServerCost};
-pub use requests::{Requests, Shape};

@@ -1,13 +1,16 @@
-//! Two gRPC servers that bound what any intake on tonic can reach: one answers without looking at
-//! the bytes, the other does the bare walk. One thread, raw-bytes codec, windows and frames for
-//! telemetry. The allocator is the binary's.
+//! Servers that bound what any intake can reach. Two speak gRPC on tonic: one answers without
+//! looking at the bytes, the other does the bare walk. The third speaks HTTP and reads OTLP/JSON as
+//! serde does. One thread, raw-bytes codec, windows and frames for telemetry. The allocator is the
+//! binary's.
 
+mod json;
 mod walk;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::hint::black_box;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::str::FromStr;
@@ -22,7 +25,7 @@ use tonic::codec::{
 };
 use tonic::transport::server::TcpIncoming;
 
-pub use walk::{Totals, walk};
+pub use walk::{PointTotals, RecordTotals, Totals, walk, walk_points, walk_records};
 
 use crate::error::LoadError;
 
@@ -37,8 +40,10 @@ const FRAME_BYTES_MAX: u32 = 1 << 20;
 pub enum Limit {
     /// Answers without looking at the bytes: the transport's own cost.
     Touch,
-    /// Reads what a walker needs of each span and adds it up: W of the benchmarks.
+    /// Reads what a walker needs of each item and adds it up: W of the benchmarks.
     Walk,
+    /// Reads OTLP/JSON with serde_json into the structs of opentelemetry-proto, over HTTP/1.1.
+    Json,
 }
 
 impl fmt::Display for Limit {
@@ -46,6 +51,7 @@ impl fmt::Display for Limit {
         f.pad(match self {
             Self::Touch => "touch",
             Self::Walk => "walk",
+            Self::Json => "json",
         })
     }
 }
@@ -57,7 +63,8 @@ impl FromStr for Limit {
         match name {
             "touch" => Ok(Self::Touch),
             "walk" => Ok(Self::Walk),
-            _ => Err(LoadError::Option(format!("limit {name:?} is neither touch nor walk"))),
+            "json" => Ok(Self::Json),
+            _ => Err(LoadError::Option(format!("limit {name:?} is not touch, walk or json"))),
         }
     }
 }
@@ -89,11 +96,18 @@ pub fn serve_forever(limit: Limit, listen: SocketAddr) -> Result<(), LoadError> 
 /// # Errors
 /// If the transport fails.
 pub async fn serve(limit: Limit, listener: TcpListener) -> Result<(), LoadError> {
+    let look = match limit {
+        Limit::Touch => Look::Not,
+        Limit::Walk => Look::Walk,
+        Limit::Json => return json::serve(listener).await,
+    };
     tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
-        .add_service(TraceService(limit))
+        .add_service(Intake::<Spans>::new(look))
+        .add_service(Intake::<Points>::new(look))
+        .add_service(Intake::<Records>::new(look))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
         .await
         .map_err(LoadError::Serve)
@@ -137,33 +151,91 @@ impl Decoder for RawCodec {
     }
 }
 
-impl tonic::server::UnaryService<Bytes> for Limit {
+/// What a server does with the bytes.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    Not,
+    Walk,
+}
+
+/// A signal: where its requests go, and its bare walk.
+trait Walked: Send + 'static {
+    const SERVICE: &'static str;
+
+    /// Whether the request can be read.
+    fn walk(request: &[u8]) -> bool;
+}
+
+struct Spans;
+
+struct Points;
+
+struct Records;
+
+impl Walked for Spans {
+    const SERVICE: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+
+    fn walk(request: &[u8]) -> bool {
+        black_box(walk(request)).is_some()
+    }
+}
+
+impl Walked for Points {
+    const SERVICE: &'static str = "opentelemetry.proto.collector.metrics.v1.MetricsService";
+
+    fn walk(request: &[u8]) -> bool {
+        black_box(walk_points(request)).is_some()
+    }
+}
+
+impl Walked for Records {
+    const SERVICE: &'static str = "opentelemetry.proto.collector.logs.v1.LogsService";
+
+    fn walk(request: &[u8]) -> bool {
+        black_box(walk_records(request)).is_some()
+    }
+}
+
+/// The service of one signal.
+struct Intake<S> {
+    look: Look,
+    signal: PhantomData<fn() -> S>,
+}
+
+impl<S> Intake<S> {
+    const fn new(look: Look) -> Self {
+        Self { look, signal: PhantomData }
+    }
+}
+
+impl<S> Clone for Intake<S> {
+    fn clone(&self) -> Self {
+        Self::new(self.look)
+    }
+}
+
+impl<S: Walked> tonic::server::UnaryService<Bytes> for Intake<S> {
     type Response = ();
     type Future = Ready<Result<tonic::Response<()>, tonic::Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let request = request.into_inner();
-        ready(match self {
-            Self::Touch => {
+        ready(match self.look {
+            Look::Not => {
                 black_box(request);
                 Ok(tonic::Response::new(()))
             }
-            Self::Walk => match black_box(walk(&request)) {
-                Some(_) => Ok(tonic::Response::new(())),
-                None => Err(tonic::Status::invalid_argument("not a trace request")),
-            },
+            Look::Walk if S::walk(&request) => Ok(tonic::Response::new(())),
+            Look::Walk => Err(tonic::Status::invalid_argument("no request of this signal")),
         })
     }
 }
 
-#[derive(Debug, Clone)]
-struct TraceService(Limit);
-
-impl tonic::server::NamedService for TraceService {
-    const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+impl<S: Walked> tonic::server::NamedService for Intake<S> {
+    const NAME: &'static str = S::SERVICE;
 }
 
-impl tower_service::Service<http::Request<Body>> for TraceService {
+impl<S: Walked> tower_service::Service<http::Request<Body>> for Intake<S> {
     type Response = http::Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -173,7 +245,7 @@ impl tower_service::Service<http::Request<Body>> for TraceService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let limit = self.0;
+        let intake = self.clone();
         Box::pin(async move {
             let mut accept = EnabledCompressionEncodings::default();
             accept.enable(CompressionEncoding::Gzip);
@@ -181,7 +253,7 @@ impl tower_service::Service<http::Request<Body>> for TraceService {
             let mut grpc = tonic::server::Grpc::new(RawCodec)
                 .apply_compression_config(accept, EnabledCompressionEncodings::default())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX);
-            Ok(grpc.unary(limit, request).await)
+            Ok(grpc.unary(intake, request).await)
         })
     }
 }

@@ -5,14 +5,12 @@ use std::time::Duration;
 use http::Uri;
 
 use crate::error::LoadError;
-use crate::requests::Shape;
+use crate::payload::{Content, Shape};
 
 /// Connections, requests in flight on each, services, routes: more is a slip of the pen.
 const COUNT_MAX: usize = 10_000;
-/// Two templates a service are kept, and each request in flight holds one more copy.
+/// Some templates a service are kept, and each request in flight holds one more copy.
 const TEMPLATE_BYTES_MAX: usize = 2 << 30;
-/// A little above the bytes of one span as the templates make it.
-const SPAN_BYTES: usize = 512;
 
 /// How request bodies are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +58,7 @@ impl FromStr for Compression {
 pub enum Protocol {
     /// OTLP/gRPC: `in_flight` streams on each connection.
     Grpc,
-    /// OTLP/HTTP with protobuf bodies over HTTP/1.1: `in_flight` connections for each of
+    /// OTLP/HTTP over HTTP/1.1: `in_flight` connections for each of
     /// `connections`, since a connection carries one request at a time.
     Http,
 }
@@ -82,9 +80,11 @@ impl FromStr for Protocol {
 pub struct LoadOptions {
     /// Such as `http://127.0.0.1:4317`; only plain `http`.
     pub endpoint: String,
-    /// gRPC or HTTP.
+    /// gRPC or HTTP; JSON needs HTTP.
     pub protocol: Protocol,
-    /// Spans in a request; even, at least 2, so that callers and callees pair up.
+    /// What is sent.
+    pub content: Content,
+    /// Items in a request, as [`Shape::batch`] says.
     pub batch: usize,
     /// Of the request bodies.
     pub compression: Compression,
@@ -96,7 +96,7 @@ pub struct LoadOptions {
     pub warm_up: Duration,
     /// How long requests are issued and counted.
     pub duration: Duration,
-    /// Spans a second in an open loop, whose latencies count from the intended send time. `None`
+    /// Items a second in an open loop, whose latencies count from the intended send time. `None`
     /// is a closed loop: as fast as answers come.
     pub rate: Option<f64>,
     /// Services; each request is of one.
@@ -116,6 +116,7 @@ impl Default for LoadOptions {
         Self {
             endpoint: "http://127.0.0.1:4317".to_owned(),
             protocol: Protocol::Grpc,
+            content: Content::Spans,
             batch: 1000,
             compression: Compression::None,
             connections: 4,
@@ -152,7 +153,10 @@ impl LoadOptions {
 
     pub(crate) fn check(&self) -> Result<(), LoadError> {
         self.uri()?;
-        self.shape().check()?;
+        self.shape().check(self.content)?;
+        if self.content == Content::JsonSpans && self.protocol != Protocol::Http {
+            return Err(LoadError::Option("JSON travels over http only".to_owned()));
+        }
         for (name, count) in [("connections", self.connections), ("in-flight", self.in_flight)] {
             if !(1..=COUNT_MAX).contains(&count) {
                 return Err(LoadError::Option(format!("{name} {count} is not 1 to {COUNT_MAX}")));
@@ -171,11 +175,12 @@ impl LoadOptions {
 }
 
 impl Shape {
-    pub(crate) fn check(&self) -> Result<(), LoadError> {
-        if self.batch < 2 || !self.batch.is_multiple_of(2) {
-            let batch = self.batch;
+    pub(crate) fn check(&self, content: Content) -> Result<(), LoadError> {
+        let step = content.batch_step();
+        if self.batch < step || !self.batch.is_multiple_of(step) {
+            let (batch, items) = (self.batch, content.items());
             return Err(LoadError::Option(format!(
-                "batch {batch} is not an even number of spans: half call, half serve"
+                "batch {batch} of {items} is not a multiple of {step}"
             )));
         }
         for (name, count) in [("services", self.services), ("routes", self.routes)] {
@@ -183,13 +188,14 @@ impl Shape {
                 return Err(LoadError::Option(format!("{name} {count} is not 1 to {COUNT_MAX}")));
             }
         }
-        let templates = self.services.saturating_mul(self.variants() + 1);
-        let bytes = templates.saturating_mul(self.batch).saturating_mul(SPAN_BYTES);
+        let templates = self.services.saturating_mul(self.variants(content) + 1);
+        let bytes = templates.saturating_mul(self.batch).saturating_mul(content.item_bytes());
         if bytes > TEMPLATE_BYTES_MAX {
             return Err(LoadError::Option(format!(
-                "{templates} requests of {} spans encoded ahead need {} MiB; use smaller batches \
-                 or fewer services and routes",
+                "{templates} requests of {} {} encoded ahead need {} MiB; use smaller batches or \
+                 fewer services and routes",
                 self.batch,
+                content.items(),
                 bytes >> 20
             )));
         }

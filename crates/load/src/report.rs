@@ -3,22 +3,25 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::latency::Latencies;
+use crate::payload::Content;
 
 /// What a run sent, what became of it, and what it cost.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct LoadReport {
+    /// What was sent.
+    pub content: Content,
     /// From the end of the warm-up to the last answer.
     pub wall: Duration,
     /// Answered requests, refused ones included.
     pub requests: u64,
-    /// Spans in them.
-    pub spans_sent: u64,
-    /// Spans that the server took.
-    pub spans_accepted: u64,
-    /// Spans that partial successes rejected out of requests that were taken.
-    pub spans_rejected: u64,
-    /// Spans of requests that were refused, by gRPC or HTTP status or the transport's fault.
-    pub spans_refused: BTreeMap<String, u64>,
+    /// Items in them.
+    pub items_sent: u64,
+    /// Items that the server took.
+    pub items_accepted: u64,
+    /// Items that partial successes rejected out of requests that were taken.
+    pub items_rejected: u64,
+    /// Items of requests that were refused, by gRPC or HTTP status or the transport's fault.
+    pub items_refused: BTreeMap<String, u64>,
     /// Requests of an open loop whose time came, but no sender was free until the end; the
     /// latencies know nothing of them. 0 in a closed loop.
     pub requests_unsent: u64,
@@ -46,58 +49,59 @@ pub struct ServerCost {
 }
 
 impl LoadReport {
-    /// Accepted spans in a second of wall time.
+    /// Accepted items in a second of wall time.
     #[must_use]
-    pub fn spans_per_s(&self) -> f64 {
-        if self.wall.is_zero() { 0.0 } else { self.spans_accepted as f64 / self.wall.as_secs_f64() }
+    pub fn items_per_s(&self) -> f64 {
+        if self.wall.is_zero() { 0.0 } else { self.items_accepted as f64 / self.wall.as_secs_f64() }
     }
 
-    /// The server's CPU for each span that it accepted. None without a server's process or
-    /// accepted spans.
+    /// The server's CPU for each item that it accepted. None without a server's process or
+    /// accepted items.
     #[must_use]
-    pub fn server_ns_per_span(&self) -> Option<f64> {
+    pub fn server_ns_per_item(&self) -> Option<f64> {
         let cpu_ns = self.server?.cpu.as_nanos() as f64;
-        (self.spans_accepted > 0).then(|| cpu_ns / self.spans_accepted as f64)
+        (self.items_accepted > 0).then(|| cpu_ns / self.items_accepted as f64)
     }
 
-    /// Spans that one core of the server takes in a second.
+    /// Items that one core of the server takes in a second.
     #[must_use]
-    pub fn spans_per_s_per_core(&self) -> Option<f64> {
-        self.server_ns_per_span().filter(|ns| *ns > 0.0).map(|ns| 1e9 / ns)
+    pub fn items_per_s_per_core(&self) -> Option<f64> {
+        self.server_ns_per_item().filter(|ns| *ns > 0.0).map(|ns| 1e9 / ns)
     }
 }
 
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wall_s = self.wall.as_secs_f64();
+        let (item, items) = (self.content.item(), self.content.items());
         writeln!(
             f,
-            "sent       {} spans in {} requests, {:.1} MiB, {wall_s:.2} s",
-            self.spans_sent,
+            "sent       {} {items} in {} requests, {:.1} MiB, {wall_s:.2} s",
+            self.items_sent,
             self.requests,
             mib(self.body_bytes)
         )?;
         writeln!(
             f,
-            "accepted   {} spans, {:.0} a second",
-            self.spans_accepted,
-            self.spans_per_s()
+            "accepted   {} {items}, {:.0} a second",
+            self.items_accepted,
+            self.items_per_s()
         )?;
-        if self.spans_rejected > 0 {
-            writeln!(f, "rejected   {} spans by partial success", self.spans_rejected)?;
+        if self.items_rejected > 0 {
+            writeln!(f, "rejected   {} {items} by partial success", self.items_rejected)?;
         }
-        for (status, spans) in &self.spans_refused {
-            writeln!(f, "refused    {spans} spans: {status}")?;
+        for (status, refused) in &self.items_refused {
+            writeln!(f, "refused    {refused} {items}: {status}")?;
         }
         if self.requests_unsent > 0 {
             writeln!(f, "unsent     {} requests: every sender was busy", self.requests_unsent)?;
         }
         writeln!(f, "latency    {}", self.latencies)?;
-        if let (Some(server), Some(ns)) = (&self.server, self.server_ns_per_span()) {
+        if let (Some(server), Some(ns)) = (&self.server, self.server_ns_per_item()) {
             writeln!(
                 f,
-                "server     {ns:.0} ns CPU a span, {:.0} spans/s/core, {:.2} cores busy",
-                self.spans_per_s_per_core().unwrap_or(0.0),
+                "server     {ns:.0} ns CPU a {item}, {:.0} {items}/s/core, {:.2} cores busy",
+                self.items_per_s_per_core().unwrap_or(0.0),
                 server.cpu.as_secs_f64() / wall_s
             )?;
             let (rss, peak) = (mib(server.rss_bytes), mib(server.rss_peak_bytes));

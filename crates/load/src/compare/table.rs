@@ -16,11 +16,11 @@ impl fmt::Display for Server {
 
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ns_per_span, server_cores, loader_cores, spans_per_s, .. } = self;
+        let Self { ns_per_item, server_cores, loader_cores, items_per_s, .. } = self;
         let peak = mib(self.rss_peak_bytes);
         write!(
             f,
-            "{ns_per_span:.0} ns CPU a span, {spans_per_s:.0} spans/s, peak {peak:.1} MiB, "
+            "{ns_per_item:.0} ns CPU a span, {items_per_s:.0} spans/s, peak {peak:.1} MiB, "
         )?;
         write!(f, "server {server_cores:.2} and loader {loader_cores:.2} cores busy")?;
         if self.accepted < 1.0 {
@@ -68,7 +68,7 @@ impl fmt::Display for Comparison {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ns = |runs: &[Measurement]| median(runs.iter().map(|run| run.ns_per_span));
+        let ns = |runs: &[Measurement]| median(runs.iter().map(|run| run.ns_per_item));
         let payload = match self.case.protocol {
             Protocol::Grpc => self.case.compression.to_string(),
             Protocol::Http => format!("{} http", self.case.compression),

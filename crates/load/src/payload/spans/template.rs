@@ -5,13 +5,11 @@
 //! of its neighbour. A trace is one pair; the client span is the root.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, InstrumentationScope, KeyValue, any_value::Value,
-};
-use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
-use crate::requests::Shape;
+use crate::payload::attribute::{SCHEMA_URL, integer, resource, scope, service_name, text};
+use crate::payload::{Shape, Variant, attribute};
 
 const KIND_SERVER: i32 = 2;
 const KIND_CLIENT: i32 = 3;
@@ -21,26 +19,8 @@ const FLAGS: u32 = 0x101;
 /// What the call itself adds to the server's time.
 const NETWORK_NS: u32 = 800_000;
 
-/// Which of a service's requests.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Variant {
-    /// All is well; the number picks the part of the routes.
-    Healthy(usize),
-    /// One pair fails.
-    Faulty,
-}
-
-impl Variant {
-    const fn number(self) -> usize {
-        match self {
-            Self::Healthy(number) => number,
-            Self::Faulty => 0,
-        }
-    }
-}
-
 /// How long the spans of a pair take, in nanoseconds: 2 to 130 ms for a server.
-pub(crate) fn duration_ns(shape: &Shape, service: usize, span: usize) -> u32 {
+pub(super) fn duration_ns(shape: &Shape, service: usize, span: usize) -> u32 {
     let (caller, pair) = pair(shape, service, span);
     let scatter = (caller * 7919 + pair * 104_729) % 128;
     let server_ns = 2_000_000 + scatter as u32 * 1_000_000;
@@ -48,17 +28,17 @@ pub(crate) fn duration_ns(shape: &Shape, service: usize, span: usize) -> u32 {
 }
 
 /// Server spans alternate with client spans.
-pub(crate) const fn is_server(span: usize) -> bool {
+pub(super) const fn is_server(span: usize) -> bool {
     span.is_multiple_of(2)
 }
 
 /// Which service calls, and which of its calls this is.
-pub(crate) const fn pair(shape: &Shape, service: usize, span: usize) -> (usize, usize) {
+pub(super) const fn pair(shape: &Shape, service: usize, span: usize) -> (usize, usize) {
     let previous = (service + shape.services - 1) % shape.services;
     (if is_server(span) { previous } else { service }, span / 2)
 }
 
-pub(crate) fn request(
+pub(super) fn request(
     shape: &Shape,
     service: usize,
     variant: Variant,
@@ -66,39 +46,15 @@ pub(crate) fn request(
     let spans = (0..shape.batch).map(|span| self::span(shape, service, variant, span)).collect();
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: Some(resource(service)),
+            resource: Some(resource(service, 0)),
             scope_spans: vec![ScopeSpans {
-                scope: Some(InstrumentationScope {
-                    name: "io.opentelemetry.http-server".to_owned(),
-                    version: "2.21.0".to_owned(),
-                    ..InstrumentationScope::default()
-                }),
+                scope: Some(scope("io.opentelemetry.http-server")),
                 spans,
                 schema_url: String::new(),
             }],
-            schema_url: "https://opentelemetry.io/schemas/1.37.0".to_owned(),
+            schema_url: SCHEMA_URL.to_owned(),
         }],
     }
-}
-
-fn service_name(service: usize) -> String {
-    format!("service-{service:02}")
-}
-
-fn resource(service: usize) -> Resource {
-    let attributes = vec![
-        text("service.name", service_name(service)),
-        text("service.namespace", "load".to_owned()),
-        text("service.version", format!("1.{}.0", service % 7)),
-        text("service.instance.id", format!("7f1c0a52-9d3e-4b7a-8a51-{service:012}")),
-        text("deployment.environment.name", "load".to_owned()),
-        text("k8s.pod.name", format!("service-{service:02}-6c9f7d8b5-x2k4p")),
-        text("k8s.node.name", format!("node-{:02}", service % 12)),
-        text("cloud.availability_zone", format!("eu-north-1{}", ["a", "b", "c"][service % 3])),
-        text("telemetry.sdk.language", "rust".to_owned()),
-        text("telemetry.sdk.name", "opentelemetry".to_owned()),
-    ];
-    Resource { attributes, ..Resource::default() }
 }
 
 fn span(shape: &Shape, service: usize, variant: Variant, span: usize) -> Span {
@@ -110,7 +66,11 @@ fn span(shape: &Shape, service: usize, variant: Variant, span: usize) -> Span {
     let failed = matches!(variant, Variant::Faulty) && pair == caller % (shape.batch / 2);
     let status_code = if failed { 500 } else { 200 };
     let (kind, name, attributes) = if is_server(span) {
-        (KIND_SERVER, format!("GET {}", path(route)), server_attributes(callee, route, status_code))
+        (
+            KIND_SERVER,
+            format!("GET {}", attribute::route(route)),
+            server_attributes(callee, route, status_code),
+        )
     } else {
         (KIND_CLIENT, "GET".to_owned(), client_attributes(callee, route, status_code))
     };
@@ -133,14 +93,10 @@ fn span(shape: &Shape, service: usize, variant: Variant, span: usize) -> Span {
     }
 }
 
-fn path(route: usize) -> String {
-    format!("/api/v1/resource-{route:03}/{{id}}")
-}
-
 fn server_attributes(service: usize, route: usize, status_code: i64) -> Vec<KeyValue> {
     vec![
         text("http.request.method", "GET".to_owned()),
-        text("http.route", path(route)),
+        text("http.route", attribute::route(route)),
         text("url.path", format!("/api/v1/resource-{route:03}/48213")),
         text("url.scheme", "https".to_owned()),
         integer("http.response.status_code", status_code),
@@ -160,7 +116,7 @@ fn client_attributes(callee: usize, route: usize, status_code: i64) -> Vec<KeyVa
     vec![
         text("http.request.method", "GET".to_owned()),
         text("url.full", format!("https://{host}:8443/api/v1/resource-{route:03}/48213")),
-        text("url.template", path(route)),
+        text("url.template", attribute::route(route)),
         integer("http.response.status_code", status_code),
         text("server.address", host),
         integer("server.port", 8443),
@@ -169,20 +125,4 @@ fn client_attributes(callee: usize, route: usize, status_code: i64) -> Vec<KeyVa
         text("network.protocol.version", "1.1".to_owned()),
         text("user_agent.original", "fogbell-load/0.1 hyper/1.12 http2".to_owned()),
     ]
-}
-
-fn text(key: &str, value: String) -> KeyValue {
-    attribute(key, Value::StringValue(value))
-}
-
-fn integer(key: &str, value: i64) -> KeyValue {
-    attribute(key, Value::IntValue(value))
-}
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue { value: Some(value) }),
-        ..KeyValue::default()
-    }
 }
