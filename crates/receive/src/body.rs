@@ -1,6 +1,9 @@
 //! Reads request bodies into one piece, within the budget, and not for ever.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -67,8 +70,15 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
 {
-    let reading = read_on(body, announced, bytes_max, permit);
-    tokio::time::timeout(BODY_READ_TIMEOUT, reading).await.unwrap_or(Err(SLOW))
+    let mut reading = pin!(read_on(body, announced, bytes_max, permit));
+    // A body that is here already needs no timer.
+    let at_once = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
+    match at_once {
+        Poll::Ready(whole) => whole,
+        Poll::Pending => {
+            tokio::time::timeout(BODY_READ_TIMEOUT, reading).await.unwrap_or(Err(SLOW))
+        }
+    }
 }
 
 async fn read_on<B>(

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
-use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::meters::{Transport, connections};
 
@@ -78,14 +77,6 @@ impl Incoming {
     }
 }
 
-impl tokio_stream::Stream for Incoming {
-    type Item = io::Result<Connection>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_accept(cx).map(|stream| Some(Ok(stream)))
-    }
-}
-
 impl Connection {
     fn new(stream: TcpStream, open: &Open) -> Self {
         let _ = stream.set_nodelay(true);
@@ -101,14 +92,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let _ = self.open.count.fetch_sub(1, Ordering::Relaxed);
         self.open.gauge.decrement(1.0);
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
     }
 }
 

@@ -1,14 +1,13 @@
-use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Method, header};
-use http_body::{Body, Frame};
+use http_body::Body;
 use otlp::Signal;
+use tonic::Status;
 
 use crate::answer::response_message;
 use crate::body::{self, Announced, FRAME_HEADER_BYTES};
@@ -20,22 +19,24 @@ use crate::{Answer, Gate, Intake, Refusal};
 const CONTENT_TYPE: &str = "application/grpc";
 /// The message of whoever has nothing to say: not compressed, no bytes.
 const EMPTY_MESSAGE: &[u8] = &[0; FRAME_HEADER_BYTES];
+/// Digits in a `grpc-timeout`, by gRPC over HTTP/2.
+const TIMEOUT_DIGITS_MAX: usize = 8;
 
 /// The three OTLP services. Requests stay bytes: no message is ever built.
 ///
-/// The transport and its statuses are tonic's. The frame around the one message of a call is read
-/// here, since a body must be metered and capped as it is decompressed, and copied at most once.
-#[derive(Clone)]
+/// The frame around the one message of a call is read here, since a body must be metered and capped
+/// as it is decompressed, and copied at most once.
 pub(crate) struct Grpc {
     pub(crate) gate: Arc<Gate>,
     pub(crate) intake: Arc<dyn Intake>,
 }
 
-/// A response: one message and the trailers that say OK, or nothing behind the headers.
-#[derive(Debug, Default)]
+/// What goes back for a call.
+#[derive(Debug)]
 pub(crate) struct Reply {
+    head: http::Response<()>,
+    /// The message in its frame, before the trailers that say OK; a refusal is all in its head.
     message: Option<Bytes>,
-    has_trailers: bool,
 }
 
 impl Reply {
@@ -50,36 +51,35 @@ impl Reply {
             }
             _ => Bytes::from_static(EMPTY_MESSAGE),
         };
-        Self { message: Some(frame), has_trailers: true }
-    }
-}
-
-impl Body for Reply {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(message) = self.message.take() {
-            return Poll::Ready(Some(Ok(Frame::data(message))));
-        }
-        if std::mem::take(&mut self.has_trailers) {
-            let ok = (tonic::Status::GRPC_STATUS, HeaderValue::from_static("0"));
-            let trailers = HeaderMap::from_iter([ok]);
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-        }
-        Poll::Ready(None)
+        let mut head = http::Response::new(());
+        let content_type = HeaderValue::from_static(CONTENT_TYPE);
+        let _ = head.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        Self { head, message: Some(frame) }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.message.is_none() && !self.has_trailers
+    pub(crate) fn refused(refusal: &Refusal) -> Self {
+        let mut head = refusal.status().into_http();
+        // What is no gRPC call at all is answered in HTTP's terms, as gRPC over HTTP/2 demands.
+        if matches!(refusal, Refusal::ContentType(_) | Refusal::Method) {
+            *head.status_mut() = refusal.http_status();
+        }
+        Self { head, message: None }
+    }
+
+    /// # Errors
+    /// If the caller is gone.
+    pub(crate) fn send(self, to: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+        let mut stream = to.send_response(self.head, self.message.is_none())?;
+        let Some(message) = self.message else { return Ok(()) };
+        stream.send_data(message, false)?;
+        let ok = (Status::GRPC_STATUS, HeaderValue::from_static("0"));
+        stream.send_trailers(HeaderMap::from_iter([ok]))
     }
 }
 
 impl Grpc {
-    async fn serve<B>(self, request: http::Request<B>) -> http::Response<Reply>
+    /// Serves one call.
+    pub(crate) async fn serve<B>(&self, request: http::Request<B>) -> Reply
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: fmt::Display,
@@ -88,19 +88,15 @@ impl Grpc {
             Ok(signal) => signal,
             Err(refusal) => {
                 refused(&refusal);
-                return refusal_response(&refusal);
+                return Reply::refused(&refusal);
             }
         };
         let answer = self.export(request, signal).await.unwrap_or_else(Answer::Refused);
         self.gate.meters().answered(Transport::Grpc, signal, &answer);
-        if let Answer::Refused(refusal) = answer {
-            return refusal_response(&refusal);
+        match &answer {
+            Answer::Refused(refusal) => Reply::refused(refusal),
+            answer => Reply::ok(&response_message(signal, answer)),
         }
-        let mut response = http::Response::new(Reply::ok(&response_message(signal, &answer)));
-        let _ = response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        response
     }
 
     async fn export<B>(&self, request: http::Request<B>, signal: Signal) -> Result<Answer, Refusal>
@@ -131,25 +127,6 @@ impl Grpc {
     }
 }
 
-impl<B> tower_service::Service<http::Request<B>> for Grpc
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: fmt::Display,
-{
-    type Response = http::Response<Reply>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let grpc = self.clone();
-        Box::pin(async move { Ok(grpc.serve(request).await) })
-    }
-}
-
 /// Which service is called, if it is a gRPC call at all.
 fn call_of<B>(request: &http::Request<B>) -> Result<Signal, Refusal> {
     let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -173,6 +150,25 @@ fn call_of<B>(request: &http::Request<B>) -> Result<Signal, Refusal> {
     }
 }
 
+/// How long the caller waits for its answer, if it says so and can be understood.
+pub(crate) fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.len() > TIMEOUT_DIGITS_MAX || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
 /// The one message of a call, and whether it is flagged as compressed.
 fn message_of(mut frame: Bytes) -> Result<(bool, Bytes), Refusal> {
     let malformed = |what: &str| Err(Refusal::Malformed(what.to_owned()));
@@ -191,11 +187,27 @@ fn message_of(mut frame: Bytes) -> Result<(bool, Bytes), Refusal> {
     }
 }
 
-fn refusal_response(refusal: &Refusal) -> http::Response<Reply> {
-    let mut response = refusal.status().into_http::<Reply>();
-    // What is no gRPC call at all is answered in HTTP's terms, as gRPC over HTTP/2 demands.
-    if matches!(refusal, Refusal::ContentType(_) | Refusal::Method) {
-        *response.status_mut() = refusal.http_status();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_a_number_and_its_unit() {
+        let of = |value: &'static str| {
+            timeout_of(&HeaderMap::from_iter([(
+                header::HeaderName::from_static("grpc-timeout"),
+                HeaderValue::from_static(value),
+            )]))
+        };
+        assert_eq!(of("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(of("3M"), Some(Duration::from_secs(180)));
+        assert_eq!(of("99999999S"), Some(Duration::from_secs(99_999_999)));
+        assert_eq!(of("100m"), Some(Duration::from_millis(100)));
+        assert_eq!(of("5u"), Some(Duration::from_micros(5)));
+        assert_eq!(of("7n"), Some(Duration::from_nanos(7)));
+        for nonsense in ["", "m", "1", "1x", "-1S", "+1S", "1.5S", "999999999S"] {
+            assert_eq!(of(nonsense), None, "{nonsense:?}");
+        }
+        assert_eq!(timeout_of(&HeaderMap::new()), None);
     }
-    response
 }

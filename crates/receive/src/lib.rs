@@ -7,6 +7,7 @@
 mod admission;
 mod answer;
 mod body;
+mod calls;
 mod connection;
 mod gate;
 mod grpc;

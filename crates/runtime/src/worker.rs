@@ -124,11 +124,11 @@ fn run(
         let flushing = tokio::spawn(flush_for_ever(Arc::clone(&shared)));
         let recalling = tokio::spawn(recall_for_ever(Arc::clone(&shared), recalls));
         let intake: Arc<dyn Intake> = Arc::clone(&shared) as Arc<dyn Intake>;
-        let served = receive::serve(listeners, gate, intake, stop).await;
+        receive::serve(listeners, gate, intake, stop).await;
         flushing.abort();
         recalling.abort();
         shared.flush_last();
-        served
+        Ok(())
     })
 }
 

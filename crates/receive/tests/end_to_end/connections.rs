@@ -1,9 +1,13 @@
 use std::time::Duration;
 
+use otlp::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tonic::Code;
 
+use crate::client::export;
 use crate::harness::Server;
+use crate::requests::protobuf;
 
 /// Reads to the end; how long it took in the runtime's time, and what came.
 async fn until_closed(mut stream: TcpStream) -> (Duration, Vec<u8>) {
@@ -56,6 +60,8 @@ fn http2(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// The error code of the first GOAWAY frame among these bytes.
 fn goaway(mut bytes: &[u8]) -> Option<u32> {
     loop {
@@ -75,7 +81,7 @@ async fn streams_that_are_opened_and_reset_in_masses_end_the_connection() {
     // RFC 9113: HEADERS (1) with END_HEADERS (4), RST_STREAM (3) with CANCEL (8), SETTINGS (4).
     // The headers, by HPACK's static table: POST, http, /, and "d" as authority.
     let headers = [0x83, 0x86, 0x84, 0x41, 0x01, b'd'];
-    let mut flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let mut flood = PREFACE.to_vec();
     flood.extend(http2(4, 0, 0, &[]));
     for stream in (1..2000).step_by(2) {
         flood.extend(http2(1, 4, stream, &headers));
@@ -93,6 +99,50 @@ async fn streams_that_are_opened_and_reset_in_masses_end_the_connection() {
         assert_eq!(goaway(&bytes), Some(enhance_your_calm), "{address}");
         writing.abort();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_http_2_peer_that_answers_no_ping_is_closed() {
+    let server = Server::open();
+    for address in [server.grpc, server.http] {
+        let mut stream = TcpStream::connect(address).await.expect("connect");
+        let hello = [PREFACE, &http2(4, 0, 0, &[])].concat();
+        stream.write_all(&hello).await.expect("write");
+        let (after, _) = until_closed(stream).await;
+        assert!((Duration::from_secs(45)..Duration::from_secs(120)).contains(&after), "{after:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_its_pings_stays_and_is_served() {
+    let server = Server::open();
+    let stream = TcpStream::connect(server.grpc).await.expect("connect");
+    let (sender, connection) = h2::client::handshake(stream).await.expect("handshake");
+    let connection = tokio::spawn(connection);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let mut sender = sender.ready().await.expect("ready");
+    let request = http::Request::post("http://door/").body(()).expect("request");
+    let (response, _) = sender.send_request(request, true).expect("send");
+    assert_eq!(response.await.expect("a response").status(), 415);
+    connection.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_says_goodbye_and_ends_with_its_connections() {
+    let server = Server::durable();
+    let _ = server.intake.journal.send_replace(None);
+    let idle = TcpStream::connect(server.http).await.expect("connect");
+    let address = server.grpc;
+    let in_flight = tokio::spawn(async move {
+        export(address, Signal::Traces, &protobuf(Signal::Traces, 3)).await.status.code()
+    });
+    server.until(|server| server.count() == 1).await;
+    server.stop();
+    let _ = server.intake.journal.send_replace(Some(true));
+    assert_eq!(in_flight.await.expect("no panic"), Code::Ok, "who was let in is answered");
+    let (after, _) = until_closed(idle).await;
+    assert!(after < Duration::from_secs(10), "{after:?}");
+    server.served().await;
 }
 
 #[tokio::test]

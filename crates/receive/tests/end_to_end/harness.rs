@@ -7,6 +7,7 @@ use auth::{Credential, Credentials, Role};
 use otlp::{Malformed, Scratch, Signal, Summary, Value};
 use receive::{Gate, GateOptions, Intake, Listeners, Tenant};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 pub(crate) const REQUEST_BYTES_MAX: usize = 1 << 20;
 pub(crate) const IN_FLIGHT_BYTES_MAX: usize = 4 << 20;
@@ -17,7 +18,8 @@ pub(crate) struct Server {
     pub(crate) http: SocketAddr,
     pub(crate) gate: Arc<Gate>,
     pub(crate) intake: Arc<Recorded>,
-    _stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    served: JoinHandle<()>,
 }
 
 /// Writes down what it was given, and reads it as the real one does.
@@ -60,13 +62,23 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let listeners = Listeners { grpc: Some(grpc), http: Some(http) };
         let served = receive::serve(listeners, Arc::clone(&gate), intake.clone(), stopped);
-        drop(tokio::spawn(served));
+        let served = tokio::spawn(served);
         let [grpc, http] = addresses;
-        Self { grpc, http, gate, intake, _stop: stop }
+        Self { grpc, http, gate, intake, stop, served }
     }
 
     pub(crate) fn count(&self) -> usize {
         self.intake.requests.lock().expect("lock").len()
+    }
+
+    /// Stops serving, once what is in flight is answered.
+    pub(crate) fn stop(&self) {
+        let _ = self.stop.send(true);
+    }
+
+    /// Waits until serving has ended.
+    pub(crate) async fn served(self) {
+        self.served.await.expect("no panic");
     }
 
     /// Waits until a condition of the door holds; the test's own time limit ends a vain wait.
