@@ -1,7 +1,7 @@
 //! Reads with fogbell's walker what the bare walk reads, and adds it up in the same way.
 
 use load::limit::Totals;
-use otlp::{Resource, Scope, Scratch, Span, TraceVisitor, Value, key_length_bit};
+use otlp::{Resource, Scope, Scratch, Span, TraceVisitor, Value};
 
 /// Which attributes the walker shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +29,9 @@ pub fn totals(request: &[u8], wanted: Wanted) -> Option<Totals> {
 }
 
 impl<'a> TraceVisitor<'a> for Summing<'a> {
-    fn key_lengths(&self) -> u64 {
-        match self.wanted {
-            Wanted::TwoLengths => {
-                key_length_bit("http.route".len())
-                    | key_length_bit("http.response.status_code".len())
-            }
-            Wanted::All => u64::MAX,
-        }
+    #[inline(always)]
+    fn wants(&self, key: &'a [u8]) -> bool {
+        matches!((self.wanted, key.len()), (Wanted::All, _) | (Wanted::TwoLengths, 10 | 25))
     }
 
     fn resource(&mut self, resource: Resource<'a>) {

@@ -75,12 +75,11 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// Takes up an attribute of the event that goes to a slot; see [`SignalPlan::item`].
     #[inline]
-    pub(crate) fn attribute(&mut self, plan: &SignalPlan, key: &[u8], value: Value<'a>) {
-        if let Some(slot) = plan.item(key) {
-            self.set(slot, slot_value(value));
-            self.filled.push(slot);
-        }
+    pub(crate) fn attribute(&mut self, slot: SlotId, value: Value<'a>) {
+        self.set(slot, slot_value(value));
+        self.filled.push(slot);
     }
 
     /// Forgets the attributes of the last event.

@@ -1,4 +1,11 @@
-use otlp::{Value, key_length_bit};
+mod known;
+
+use otlp::Value;
+
+use known::{Known, Use};
+use known::{KnownKey, known};
+
+pub(crate) use known::KNOWN_KEYS;
 
 /// Attributes of a span that the data plane reads, current and older names of the semantic
 /// conventions taken together.
@@ -58,49 +65,6 @@ pub(crate) struct Fields<'a> {
     pub(crate) protocol: Protocol,
 }
 
-/// Every key that is read.
-const KEYS: [&[u8]; 39] = [
-    b"user.id",
-    b"db.system",
-    b"tenant.id",
-    b"http.route",
-    b"rpc.method",
-    b"rpc.system",
-    b"error.type",
-    b"enduser.id",
-    b"http.method",
-    b"rpc.service",
-    b"server.port",
-    b"peer.service",
-    b"url.template",
-    b"db.operation",
-    b"db.namespace",
-    b"db.sql.table",
-    b"net.peer.name",
-    b"net.peer.port",
-    b"server.address",
-    b"db.system.name",
-    b"faas.coldstart",
-    b"rpc.system.name",
-    b"http.status_code",
-    b"http.response.status_code",
-    b"db.query.summary",
-    b"messaging.system",
-    b"feature_flag.key",
-    b"db.operation.name",
-    b"db.collection.name",
-    b"http.request.method",
-    b"messaging.operation",
-    b"messaging.operation.type",
-    b"messaging.operation.name",
-    b"rpc.grpc.status_code",
-    b"rpc.response.status_code",
-    b"network.peer.address",
-    b"feature_flag.variant",
-    b"feature_flag.result.variant",
-    b"messaging.destination.name",
-];
-
 /// Names of the gRPC status codes, by number.
 const GRPC_CODES: [&str; 17] = [
     "OK",
@@ -121,26 +85,6 @@ const GRPC_CODES: [&str; 17] = [
     "DATA_LOSS",
     "UNAUTHENTICATED",
 ];
-
-/// The lengths of all keys that [`Fields::read`] knows.
-pub(crate) const KEY_LENGTHS: u64 = {
-    let (mut mask, mut at) = (0, 0);
-    while at < KEYS.len() {
-        mask |= key_length_bit(KEYS[at].len());
-        at += 1;
-    }
-    mask
-};
-
-/// By length of key, modulo 32: a bit for the low five bits of each first letter.
-const FIRST_LETTERS: [u32; 32] = {
-    let (mut letters, mut at) = ([0; 32], 0);
-    while at < KEYS.len() {
-        letters[KEYS[at].len() & 31] |= 1 << (KEYS[at][0] & 31);
-        at += 1;
-    }
-    letters
-};
 
 impl<'a> Fields<'a> {
     pub(crate) const fn new() -> Self {
@@ -178,147 +122,65 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes an attribute up, if it is one of those that are read.
-    ///
-    /// The value is taken apart here, so that it does not go through memory; and a look at the
-    /// key's first letter spares most of the keys that are not read a call.
     #[inline(always)]
-    pub(crate) fn read(&mut self, key: &'a [u8], value: Value<'a>) {
-        let Some(&first) = key.first() else { return };
-        let letters = FIRST_LETTERS[key.len() & 31];
-        if letters & 1 << (first & 31) == 0 {
-            return;
+    pub(crate) fn read(&mut self, key: &[u8], value: Value<'a>) {
+        if let Some(key) = known(key) {
+            self.take(key, value);
         }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, key: KnownKey, value: Value<'a>) {
         match value {
-            Value::Str(text) if !text.is_empty() => self.read_text(key, text),
-            Value::Int(number) => self.read_number(key, number),
-            Value::Bool(cold) if key == b"faas.coldstart" => {
-                self.set(Text::ColdStart, if cold { b"true" } else { b"false" });
+            Value::Str(text) if !text.is_empty() => self.take_text(key.get(), text),
+            Value::Int(number) => self.take_number(key.get(), number),
+            Value::Bool(cold) if key.get().is_read_as == Use::Text(Text::ColdStart) => {
+                self.take_text(key.get(), if cold { b"true" } else { b"false" });
             }
-            _ => {}
-        }
-    }
-
-    fn read_number(&mut self, key: &[u8], number: i64) {
-        match key {
-            b"http.response.status_code" | b"http.status_code" => {
-                self.http_status(u16::try_from(number).unwrap_or_default());
-            }
-            b"server.port" | b"net.peer.port" => {
-                self.port = u16::try_from(number).unwrap_or_default();
-            }
-            b"rpc.grpc.status_code" | b"rpc.response.status_code" => {
-                self.rpc_status(grpc_code_of_number(number));
-            }
-            _ => {}
-        }
-    }
-
-    #[inline(never)]
-    fn read_text(&mut self, key: &[u8], text: &'a [u8]) {
-        match key.len() {
-            7 if key == b"user.id" => self.set(Text::User, text),
-            9 => match key {
-                b"db.system" => self.system(Protocol::Database, text),
-                b"tenant.id" => self.set(Text::Tenant, text),
-                _ => {}
-            },
-            10 => match key {
-                b"http.route" => self.set(Text::Route, text),
-                b"rpc.method" => self.set(Text::RpcMethod, text),
-                b"rpc.system" => self.system(Protocol::Rpc, text),
-                b"error.type" => self.set(Text::ErrorType, text),
-                b"enduser.id" => self.set(Text::Enduser, text),
-                _ => {}
-            },
-            11 => match key {
-                b"http.method" => self.method_before(text),
-                b"rpc.service" => self.set(Text::RpcService, text),
-                b"server.port" => self.port = number_of_text(text).unwrap_or_default(),
-                _ => {}
-            },
-            12 => match key {
-                b"peer.service" => self.set(Text::PeerService, text),
-                b"url.template" => self.set_older(Text::Route, text),
-                b"db.operation" => self.set_older(Text::DbOperation, text),
-                b"db.namespace" => self.set(Text::DbNamespace, text),
-                b"db.sql.table" => self.set_older(Text::DbCollection, text),
-                _ => {}
-            },
-            13 => match key {
-                b"net.peer.name" => self.set_older(Text::ServerAddress, text),
-                b"net.peer.port" => self.port = number_of_text(text).unwrap_or_default(),
-                _ => {}
-            },
-            14 => match key {
-                b"server.address" => self.set(Text::ServerAddress, text),
-                b"db.system.name" => self.system(Protocol::Database, text),
-                _ => {}
-            },
-            15 if key == b"rpc.system.name" => self.system(Protocol::Rpc, text),
-            _ => self.read_long(key, text),
-        }
-    }
-
-    fn read_long(&mut self, key: &[u8], text: &'a [u8]) {
-        match key {
-            b"http.status_code" | b"http.response.status_code" => {
-                self.http_status(number_of_text(text).unwrap_or_default());
-            }
-            b"db.query.summary" => self.set(Text::DbSummary, text),
-            b"messaging.system" => self.system(Protocol::Messaging, text),
-            b"feature_flag.key" => self.set(Text::FlagKey, text),
-            b"db.operation.name" => self.set(Text::DbOperation, text),
-            b"db.collection.name" => self.set(Text::DbCollection, text),
-            b"http.request.method" => self.method(text),
-            b"messaging.operation" | b"messaging.operation.type" => {
-                self.set_older(Text::MessagingOperation, text);
-            }
-            b"messaging.operation.name" => self.set(Text::MessagingOperation, text),
-            b"rpc.grpc.status_code" | b"rpc.response.status_code" => {
-                self.rpc_status(grpc_code_of_text(text));
-            }
-            b"network.peer.address" => self.set(Text::PeerAddress, text),
-            b"feature_flag.variant" => self.set_older(Text::FlagVariant, text),
-            b"feature_flag.result.variant" => self.set(Text::FlagVariant, text),
-            b"messaging.destination.name" => self.set(Text::Destination, text),
             _ => {}
         }
     }
 
     #[inline(always)]
-    fn set(&mut self, text: Text, value: &'a [u8]) {
-        self.texts[text as usize] = value;
-        self.present |= 1 << text as u32;
-        self.current |= 1 << text as u32;
-    }
-
-    /// An older name: the current one wins, whichever comes first.
-    #[inline(always)]
-    fn set_older(&mut self, text: Text, value: &'a [u8]) {
-        if self.current & 1 << text as u32 == 0 {
-            self.texts[text as usize] = value;
-            self.present |= 1 << text as u32;
+    fn take_text(&mut self, known: Known, text: &'a [u8]) {
+        let Use::Text(name) = known.is_read_as else { return self.take_number_of(known, text) };
+        let bit = 1 << name as u32;
+        if !(known.is_older && self.current & bit != 0) {
+            self.texts[name as usize] = text;
+            self.present |= bit;
+            self.current |= if known.is_older { 0 } else { bit };
+        }
+        if known.protocol != Protocol::None {
+            self.speaks(known.protocol);
         }
     }
 
-    fn method(&mut self, value: &'a [u8]) {
-        self.set(Text::Method, value);
-        self.speaks(Protocol::Http);
+    /// Some senders write numbers as text.
+    #[cold]
+    fn take_number_of(&mut self, known: Known, text: &[u8]) {
+        match known.is_read_as {
+            Use::HttpStatus => self.http_status(number_of_text(text).unwrap_or_default()),
+            Use::RpcStatus => self.rpc_status(grpc_code_of_text(text)),
+            Use::Port => self.port = number_of_text(text).unwrap_or_default(),
+            Use::Text(_) => {}
+        }
     }
 
-    fn method_before(&mut self, value: &'a [u8]) {
-        self.set_older(Text::Method, value);
-        self.speaks(Protocol::Http);
-    }
-
-    fn system(&mut self, protocol: Protocol, value: &'a [u8]) {
-        self.set(Text::System, value);
-        self.protocol = protocol;
+    #[inline(always)]
+    fn take_number(&mut self, known: Known, number: i64) {
+        let small = u16::try_from(number).unwrap_or_default();
+        match known.is_read_as {
+            Use::HttpStatus => self.http_status(small),
+            Use::RpcStatus => self.rpc_status(grpc_code_of_number(number)),
+            Use::Port => self.port = small,
+            Use::Text(_) => {}
+        }
     }
 
     /// RPC, databases and brokers that are reached over HTTP stay what they are.
+    #[inline(always)]
     fn speaks(&mut self, protocol: Protocol) {
-        if self.protocol == Protocol::None {
+        if protocol != Protocol::Http || self.protocol == Protocol::None {
             self.protocol = protocol;
         }
     }
@@ -328,9 +190,12 @@ impl<'a> Fields<'a> {
         self.speaks(Protocol::Http);
     }
 
+    /// That a call is an RPC does not make a database of it something else.
     fn rpc_status(&mut self, code: i8) {
         self.rpc_status = code;
-        self.speaks(Protocol::Rpc);
+        if self.protocol == Protocol::None {
+            self.protocol = Protocol::Rpc;
+        }
     }
 }
 

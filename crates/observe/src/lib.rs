@@ -11,6 +11,7 @@ mod fields;
 mod flush;
 mod hash;
 mod histogram;
+mod keys;
 mod logs;
 mod metrics;
 mod observer;

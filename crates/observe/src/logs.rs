@@ -118,8 +118,10 @@ impl<'a> LogsVisitor<'a> for LogWalk<'_, 'a> {
     }
 
     fn attribute(&mut self, key: &'a [u8], value: Value<'a>) {
-        if self.declares {
-            self.slots.attribute(self.plan, key, value);
+        if self.declares
+            && let Some(slot) = self.plan.item(key)
+        {
+            self.slots.attribute(slot, value);
         }
     }
 

@@ -185,8 +185,10 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
         if self.server.is_some() {
             self.fields.read(key, value);
         }
-        if self.declares {
-            self.slots.attribute(self.plan, key, value);
+        if self.declares
+            && let Some(slot) = self.plan.item(key)
+        {
+            self.slots.attribute(slot, value);
         }
     }
 

@@ -8,6 +8,8 @@ use slo::filter::{
 };
 use slo::openslo::{Indicator, Numerator, Selector, SloDefinition};
 
+use crate::keys::Keys;
+
 /// Where a field's value is put.
 pub(crate) type SlotId = u16;
 
@@ -119,6 +121,11 @@ impl SignalPlan {
         compiled.key_lengths =
             compiled.items.iter().fold(0, |mask, (key, _)| mask | key_length_bit(key.len()));
         Ok(compiled)
+    }
+
+    /// The keys of the attributes of the event that are looked at.
+    pub(crate) fn keys(&self) -> Keys {
+        self.items.iter().fold(Keys::NONE, |keys, (key, _)| keys.with(key))
     }
 
     /// The slot of an attribute of the event.

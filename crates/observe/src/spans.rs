@@ -10,8 +10,9 @@ use otlp::{Resource, Scope, Span, TraceVisitor, Value};
 use slo::filter::{Intrinsic, SlotValue, SpanStatus};
 
 use crate::declared::{Outcome, Slots};
-use crate::fields::{Fields, KEY_LENGTHS, Text};
+use crate::fields::{Fields, KNOWN_KEYS, Text};
 use crate::hash::Hash128;
+use crate::keys::Keys;
 use crate::plan::SignalPlan;
 use crate::state::{Accepted, Age, State};
 use crate::{arena, histogram, recall, verdict, weight};
@@ -36,6 +37,8 @@ pub(crate) struct SpanWalk<'o, 'a> {
     fields: Fields<'a>,
     slots: Slots<'a>,
     declares: bool,
+    /// The keys of all attributes that are read.
+    wanted: Keys,
     stage: Stage,
     bad: Vec<Bad<'a>>,
     from: Sender,
@@ -71,8 +74,9 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
         let (slots, declares) = (Slots::new(plan), !plan.slis.is_empty());
         let stage = std::mem::take(&mut state.stage);
         let from = Sender::new(state, arena::NONE, state.tables.overflow_service);
+        let wanted = KNOWN_KEYS.and(plan.keys());
         let (fields, bad) = (Fields::new(), Vec::new());
-        Self { state, plan, accepted, fields, slots, declares, stage, bad, from }
+        Self { state, plan, accepted, fields, slots, declares, wanted, stage, bad, from }
     }
 
     /// Leaves the room that it took for the next request.
@@ -213,8 +217,9 @@ impl Sender {
 }
 
 impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
-    fn key_lengths(&self) -> u64 {
-        KEY_LENGTHS | self.plan.key_lengths
+    #[inline(always)]
+    fn wants(&self, key: &'a [u8]) -> bool {
+        self.wanted.may_hold(key)
     }
 
     fn resource(&mut self, resource: Resource<'a>) {
@@ -236,8 +241,10 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
     #[inline(always)]
     fn attribute(&mut self, key: &'a [u8], value: Value<'a>) {
         self.fields.read(key, value);
-        if self.declares {
-            self.slots.attribute(self.plan, key, value);
+        if self.declares
+            && let Some(slot) = self.plan.item(key)
+        {
+            self.slots.attribute(slot, value);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::envelope::{self, Items, Resource, Scope, Tally};
 use crate::id;
 use crate::outcome::{Malformed, Reason, Reject, Summary};
 use crate::scratch::Scratch;
-use crate::value::{Attributes, Value, attributes};
+use crate::value::{Attributes, Value, any_attribute, short_attribute, show};
 use crate::wire::{Fault, Frames, Reader};
 
 /// Receives what a trace request holds, in this order: a resource, its scopes, the spans of each;
@@ -13,11 +13,12 @@ use crate::wire::{Fault, Frames, Reader};
 /// It is shown before the request is known to be readable as a whole, so that it need not be gone
 /// through twice: nothing counts until [`settle`](Self::settle).
 pub trait TraceVisitor<'a> {
-    /// Which span attributes are wanted at all, by the length of their keys: see
-    /// [`key_length_bit`](crate::key_length_bit). The others are skipped unread. Asked once a
-    /// request.
-    fn key_lengths(&self) -> u64 {
-        u64::MAX
+    /// Whether attributes with this key are wanted: the others are skipped unread. Asked for each
+    /// attribute, so it has to be cheap, and may say yes to some that are not.
+    #[inline(always)]
+    fn wants(&self, key: &'a [u8]) -> bool {
+        let _ = key;
+        true
     }
 
     /// What follows belongs to this resource. Called for every resource, also an empty one.
@@ -105,7 +106,7 @@ impl<'a> Span<'a> {
         self.bytes
     }
 
-    /// All attributes, also those whose key lengths the visitor does not want.
+    /// All attributes, also those that the visitor does not want.
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
         Attributes::new(self.bytes, 9)
@@ -197,12 +198,11 @@ pub fn traces<'a, V: TraceVisitor<'a>>(
     scratch: &'a Scratch,
     visitor: &mut V,
 ) -> Result<Summary, Malformed> {
-    let wanted = visitor.key_lengths();
-    envelope::walk(request, scratch, &mut Spans { visitor, wanted })
+    envelope::walk(request, scratch, &mut Spans { visitor, wanted: Vec::new() })
 }
 
 pub(crate) fn count(request: &[u8]) -> Result<u64, Malformed> {
-    envelope::count::<Spans<'_, Nobody>>(request)
+    envelope::count::<Spans<'_, '_, Nobody>>(request)
 }
 
 /// Stands for the visitor where none is needed.
@@ -218,12 +218,18 @@ impl TraceVisitor<'_> for Nobody {
     fn forget(&mut self) {}
 }
 
-struct Spans<'v, V> {
+struct Spans<'v, 'a, V> {
     visitor: &'v mut V,
-    wanted: u64,
+    wanted: Vec<Wanted<'a>>,
 }
 
-impl<'a, V: TraceVisitor<'a>> Items<'a> for Spans<'_, V> {
+/// Key and value of an attribute that the visitor wants.
+///
+/// Where an attribute begins is known once the one before it was measured. So they are measured
+/// in a loop that does nothing else, and read in another that waits for nothing.
+type Wanted<'a> = (&'a [u8], &'a [u8]);
+
+impl<'a, V: TraceVisitor<'a>> Items<'a> for Spans<'_, 'a, V> {
     const REVOCABLE: bool = true;
 
     #[inline(always)]
@@ -241,7 +247,7 @@ impl<'a, V: TraceVisitor<'a>> Items<'a> for Spans<'_, V> {
 
     #[inline(always)]
     fn item(&mut self, item: &'a [u8], tally: &mut Tally<'a>) {
-        match span(item, self.wanted, self.visitor) {
+        match span(item, &mut self.wanted, self.visitor) {
             Ok(span) => {
                 self.visitor.span(&span);
                 tally.accept(1);
@@ -278,12 +284,13 @@ struct Ids<'a> {
 #[inline(always)]
 fn span<'a, V: TraceVisitor<'a>>(
     bytes: &'a [u8],
-    wanted: u64,
+    wanted: &mut Vec<Wanted<'a>>,
     visitor: &mut V,
 ) -> Result<Span<'a>, Reject> {
     let mut span = Span::empty(bytes);
     let mut ids = Ids { trace: &[], span: &[], parent: &[] };
     let mut reader = Reader::new(bytes);
+    wanted.clear();
     usual_start(&mut reader, &mut span, &mut ids)?;
     loop {
         let start = reader;
@@ -299,7 +306,7 @@ fn span<'a, V: TraceVisitor<'a>>(
             0x41 => span.end_unix_ns = reader.fixed64()?,
             0x4a => {
                 reader = start;
-                attributes(&mut reader, 0x4a, wanted, |key, value| visitor.attribute(key, value))?;
+                attributes(&mut reader, wanted, visitor)?;
             }
             // Events and links.
             0x5a | 0x6a => drop(reader.bytes()?),
@@ -310,6 +317,7 @@ fn span<'a, V: TraceVisitor<'a>>(
             _ => reader.skip_unknown(key, 1..=16)?,
         }
     }
+    show_all(wanted, visitor)?;
     span.trace_id = id::valid(ids.trace).ok_or(Reason::TraceIdInvalid)?;
     span.span_id = id::valid(ids.span).ok_or(Reason::SpanIdInvalid)?;
     if !ids.parent.is_empty() {
@@ -319,6 +327,43 @@ fn span<'a, V: TraceVisitor<'a>>(
         return Err(Reason::TimeMissing.into());
     }
     Ok(span)
+}
+
+/// Takes the run of attributes that begins where the reader stands: at least one.
+#[inline(always)]
+fn attributes<'a, V: TraceVisitor<'a>>(
+    reader: &mut Reader<'a>,
+    wanted: &mut Vec<Wanted<'a>>,
+    visitor: &mut V,
+) -> Result<(), Fault> {
+    let mut any = false;
+    while let Some((key, value)) = short_attribute(reader, 0x4a) {
+        any = true;
+        if visitor.wants(key) {
+            wanted.push((key, value));
+        }
+    }
+    if any {
+        return Ok(());
+    }
+    // In the order of the wire.
+    show_all(wanted, visitor)?;
+    if let Some((key, value)) = any_attribute(reader, |key| visitor.wants(key))? {
+        visitor.attribute(key, value);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn show_all<'a, V: TraceVisitor<'a>>(
+    wanted: &mut Vec<Wanted<'a>>,
+    visitor: &mut V,
+) -> Result<(), Fault> {
+    for &(key, value) in &*wanted {
+        show(value, |value| visitor.attribute(key, value))?;
+    }
+    wanted.clear();
+    Ok(())
 }
 
 /// Reads the fields up to the times, as long as they come in the order of their numbers, and

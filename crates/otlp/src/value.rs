@@ -236,7 +236,7 @@ fn key_and_pieces(bytes: &[u8]) -> Result<(&[u8], Pieces<'_>), Fault> {
     Ok((key, if values > 1 { Pieces { bytes, field: 2 } } else { whole }))
 }
 
-/// The bit of [`key_lengths`](crate::TraceVisitor::key_lengths) that stands for keys of this
+/// The bit of [`key_lengths`](crate::MetricsVisitor::key_lengths) that stands for keys of this
 /// length: bit n for n bytes, bit 63 for 63 bytes and more.
 #[inline(always)]
 #[must_use]
@@ -247,9 +247,6 @@ pub const fn key_length_bit(key_bytes: usize) -> u64 {
 /// Gives the visitor the attributes that begin where the reader stands, unless their length says
 /// that they are not wanted. The field's key byte is there, or a longer form of it: at least one
 /// attribute is read, and then the run of those that follow.
-///
-/// Nearly every attribute on the wire is one short key and one short value and nothing else. That
-/// form is recognised without a loop, so that an unwanted one costs a few comparisons.
 #[inline(always)]
 pub(crate) fn attributes<'a>(
     reader: &mut Reader<'a>,
@@ -257,39 +254,59 @@ pub(crate) fn attributes<'a>(
     wanted: u64,
     mut visit: impl FnMut(&'a [u8], Value<'a>),
 ) -> Result<(), Fault> {
+    let is_wanted = |key: &[u8]| wanted & key_length_bit(key.len()) != 0;
     let mut any = false;
     while let Some((key, value)) = short_attribute(reader, field_key) {
         any = true;
-        if wanted & key_length_bit(key.len()) != 0 {
-            // Each kind has its own call: a value that is put together before one common call
-            // goes through memory and costs as much as the whole parsing.
-            match *value {
-                [0x0a, len, ref text @ ..] if usize::from(len) == text.len() => {
-                    visit(key, Value::Str(text));
-                }
-                [0x18, byte] if byte < 0x80 => visit(key, Value::Int(i64::from(byte))),
-                [0x18, low, high] if low >= 0x80 && high < 0x80 => {
-                    visit(key, Value::Int(i64::from(low & 0x7f) | i64::from(high) << 7));
-                }
-                _ => visit(key, Value::read(value)?),
-            }
+        if is_wanted(key) {
+            show(value, |value| visit(key, value))?;
         }
     }
-    if any {
-        return Ok(());
-    }
-    reader.key()?;
-    let (key, pieces) = key_and_pieces(reader.bytes()?)?;
-    if wanted & key_length_bit(key.len()) != 0 {
-        visit(key, Value::read_pieces(pieces, 0)?);
+    if !any && let Some((key, value)) = any_attribute(reader, is_wanted)? {
+        visit(key, value);
     }
     Ok(())
 }
 
-/// Takes an attribute of the form `field_key L 0a K key 12 V value` with one byte for each length
-/// and nothing else in it; returns key and value.
+/// Reads the value of an attribute in its usual form and shows it.
+///
+/// Each kind has its own call: a value that is put together before one common call goes through
+/// memory and costs as much as the whole parsing.
 #[inline(always)]
-fn short_attribute<'a>(reader: &mut Reader<'a>, field_key: u8) -> Option<(&'a [u8], &'a [u8])> {
+pub(crate) fn show<'a>(value: &'a [u8], mut visit: impl FnMut(Value<'a>)) -> Result<(), Fault> {
+    match *value {
+        [0x0a, len, ref text @ ..] if usize::from(len) == text.len() => visit(Value::Str(text)),
+        [0x18, byte] if byte < 0x80 => visit(Value::Int(i64::from(byte))),
+        [0x18, low, high] if low >= 0x80 && high < 0x80 => {
+            visit(Value::Int(i64::from(low & 0x7f) | i64::from(high) << 7));
+        }
+        _ => visit(Value::read(value)?),
+    }
+    Ok(())
+}
+
+/// Takes an attribute of any form; nothing if it is not wanted.
+#[cold]
+pub(crate) fn any_attribute<'a>(
+    reader: &mut Reader<'a>,
+    is_wanted: impl Fn(&'a [u8]) -> bool,
+) -> Result<Option<(&'a [u8], Value<'a>)>, Fault> {
+    reader.key()?;
+    let (key, pieces) = key_and_pieces(reader.bytes()?)?;
+    if !is_wanted(key) {
+        return Ok(None);
+    }
+    Ok(Some((key, Value::read_pieces(pieces, 0)?)))
+}
+
+/// Takes an attribute of the form `field_key L 0a K key 12 V value` with one byte for each length
+/// and nothing else in it; returns key and value. Nearly every attribute on the wire is one short
+/// key and one short value and nothing else.
+#[inline(always)]
+pub(crate) fn short_attribute<'a>(
+    reader: &mut Reader<'a>,
+    field_key: u8,
+) -> Option<(&'a [u8], &'a [u8])> {
     let (&head, rest) = reader.rest().split_first_chunk::<4>()?;
     // One comparison for: the field's key, L < 128, the key's key, K < 128.
     let head = u32::from_le_bytes(head);

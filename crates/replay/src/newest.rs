@@ -30,8 +30,8 @@ impl Newest {
 }
 
 impl<'a> TraceVisitor<'a> for Newest {
-    fn key_lengths(&self) -> u64 {
-        0
+    fn wants(&self, _: &'a [u8]) -> bool {
+        false
     }
 
     fn resource(&mut self, _: Resource<'a>) {}

@@ -10,7 +10,10 @@ fn the_current_name_wins_over_the_older_one_in_either_order() {
             let value: &[u8] = if key == "http.method" { b"old" } else { b"new" };
             fields.read(key.as_bytes(), Value::Str(value));
         }
-        assert_eq!(fields.get(Text::Method), b"new");
+        assert_eq!((fields.get(Text::Method), fields.protocol), (&b"new"[..], Protocol::Http));
+        fields.read(b"db.operation.name", Value::Str(b"new"));
+        fields.read(b"db.operation", Value::Str(b"old"));
+        assert_eq!((fields.get(Text::DbOperation), fields.protocol), (&b"new"[..], Protocol::Http));
         fields.clear();
         assert_eq!(fields.get(Text::Method), b"");
     }
@@ -38,7 +41,7 @@ fn grpc_codes_are_read_from_numbers_and_names() {
 #[test]
 fn every_key_in_the_list_is_read_and_its_neighbours_are_not() {
     let trace = |fields: &Fields<'_>| format!("{fields:?}");
-    for key in KEYS {
+    for key in known::KNOWN.map(|known| known.key) {
         let values = [Value::Str(b"7"), Value::Int(7), Value::Bool(true)];
         let reads = |key: &[u8]| {
             values.iter().any(|value| {

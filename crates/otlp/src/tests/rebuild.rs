@@ -67,12 +67,13 @@ pub(super) struct Traces {
     pub(super) resources: Vec<t::ResourceSpans>,
     pub(super) pending: Vec<KeyValue>,
     pub(super) discarded: u64,
+    /// Only attributes with keys of these lengths.
     pub(super) wanted: Option<u64>,
 }
 
 impl<'a> TraceVisitor<'a> for Traces {
-    fn key_lengths(&self) -> u64 {
-        self.wanted.unwrap_or(u64::MAX)
+    fn wants(&self, key: &'a [u8]) -> bool {
+        self.wanted.is_none_or(|wanted| wanted & crate::key_length_bit(key.len()) != 0)
     }
 
     fn resource(&mut self, resource: Resource<'a>) {
