@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use load::limit::{walk, walk_points, walk_records};
-use load::{Content, Shape};
+use load::{Content, Objectives, Shape};
 use observe::SliPlan;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -14,7 +14,7 @@ use otlp::Signal;
 use prost::Message;
 
 use crate::case::{Case, Form};
-use crate::objectives::{one_for_each_route, over_every_span};
+use crate::objectives::compile;
 use crate::visitor::{Wanted, totals};
 
 /// A thousand items a request, 50 services, 40 routes each.
@@ -145,12 +145,12 @@ impl Group {
                 Case::observe("observe", Signal::Traces, Form::Json, none())?,
             ],
             Self::SlosByRoute => vec![
-                observe("one-slo", Signal::Traces, one_for_each_route(1)?)?,
-                observe("1000-slos", Signal::Traces, one_for_each_route(SLOS_BY_ROUTE)?)?,
+                observe("one-slo", Signal::Traces, compile(Objectives::ByRoute(1))?)?,
+                observe("1000-slos", Signal::Traces, compile(Objectives::ByRoute(SLOS_BY_ROUTE))?)?,
             ],
             Self::SlosOnAll => vec![
-                observe("one-slo", Signal::Traces, over_every_span(1)?)?,
-                observe("100-slos", Signal::Traces, over_every_span(SLOS_ON_ALL)?)?,
+                observe("one-slo", Signal::Traces, compile(Objectives::OnAll(1))?)?,
+                observe("100-slos", Signal::Traces, compile(Objectives::OnAll(SLOS_ON_ALL))?)?,
             ],
         })
     }

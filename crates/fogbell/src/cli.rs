@@ -199,10 +199,13 @@ pub(crate) struct LoadArgs {
     /// grpc or http
     #[arg(long, default_value = "grpc")]
     pub(crate) protocol: String,
+    /// spans, json-spans, points or records
+    #[arg(long, default_value = "spans")]
+    pub(crate) content: String,
     /// File that holds the token
     #[arg(long, env = "FOGBELL_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Spans a request
+    /// Items a request
     #[arg(long, default_value_t = 1000)]
     pub(crate) batch: usize,
     /// none, gzip or zstd
@@ -217,7 +220,7 @@ pub(crate) struct LoadArgs {
     /// How long; 10 s, and 3 s for each measurement of --compare
     #[arg(long, value_name = "S")]
     pub(crate) seconds: Option<u64>,
-    /// Spans per second; as fast as it goes without
+    /// Items per second; as fast as it goes without
     #[arg(long)]
     pub(crate) rate: Option<f64>,
     /// Process of the server, whose cost is read
@@ -229,11 +232,20 @@ pub(crate) struct LoadArgs {
     /// With --compare: how many pairs of each case; the median counts
     #[arg(long, default_value_t = 5)]
     pub(crate) pairs: usize,
+    /// With --compare: only these cases, by the names of the table
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "compare")]
+    pub(crate) cases: Vec<String>,
+    /// With --compare: an OpenTelemetry Collector with spanmetrics and servicegraph, to run beside
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    pub(crate) collector: Option<PathBuf>,
+    /// With --compare: a line of JSON for each case instead of the table
+    #[arg(long, requires = "compare")]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LimitArgs {
-    /// touch or walk
+    /// touch, walk or json
     pub(crate) mode: String,
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:4327")]

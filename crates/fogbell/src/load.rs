@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ::load::limit::{Limit, serve_forever};
-use ::load::{CompareOptions, LoadOptions, Measurement, Progress};
+use ::load::{Case, CompareOptions, LoadOptions, Progress};
 use anyhow::Context;
 
 use crate::cli::{LimitArgs, LoadArgs};
@@ -21,8 +21,12 @@ const SECONDS_DEFAULT: u64 = 10;
 pub(crate) fn run(args: &LoadArgs) -> Outcome {
     let runtime = runtime(LOADER_THREADS)?;
     if args.compare {
-        let comparison = runtime.block_on(::load::compare(compare_options(args), tell))?;
-        say(&comparison.to_string());
+        let comparison = runtime.block_on(::load::compare(compare_options(args)?, tell))?;
+        if args.json {
+            comparison.rows.iter().for_each(|row| say(&row.json()));
+        } else {
+            say(&comparison.to_string());
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let report = runtime.block_on(::load::run(options(args)?))?;
@@ -46,6 +50,7 @@ fn options(args: &LoadArgs) -> anyhow::Result<LoadOptions> {
     Ok(LoadOptions {
         endpoint: args.endpoint.clone(),
         protocol: args.protocol.parse()?,
+        content: args.content.parse()?,
         batch: args.batch,
         compression: args.compression.parse()?,
         connections: args.connections,
@@ -58,32 +63,35 @@ fn options(args: &LoadArgs) -> anyhow::Result<LoadOptions> {
     })
 }
 
-fn compare_options(args: &LoadArgs) -> CompareOptions {
+fn compare_options(args: &LoadArgs) -> anyhow::Result<CompareOptions> {
     let options = CompareOptions {
+        cases: cases(&args.cases)?,
+        collector_binary: args.collector.clone(),
         pairs: args.pairs,
         connections: args.connections,
         in_flight: args.in_flight,
         ..CompareOptions::default()
     };
-    match args.seconds {
+    Ok(match args.seconds {
         Some(seconds) => CompareOptions { duration: Duration::from_secs(seconds), ..options },
         None => options,
+    })
+}
+
+/// All of them if none is named.
+fn cases(names: &[String]) -> anyhow::Result<Vec<Case>> {
+    let all = Case::all();
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|case| case.name != **name)) {
+        let known: Vec<&str> = all.iter().map(|case| case.name).collect();
+        anyhow::bail!("no case {unknown:?}; there are: {}", known.join(", "));
     }
+    let wanted = |case: &Case| names.is_empty() || names.iter().any(|name| name == case.name);
+    Ok(all.into_iter().filter(wanted).collect())
 }
 
 /// A line for each measurement that is done.
 fn tell(progress: Progress<'_>) {
-    let Some(Measurement { ns_per_item, rss_peak_bytes, .. }) = progress.measurement else {
-        return;
-    };
-    note(&format!(
-        "{:>5} spans  {:<5} pair {}  {:<8} {ns_per_item:>7.0} ns a span, {:>4} MiB at most",
-        progress.case.batch,
-        progress.case.compression,
-        progress.pair,
-        progress.server,
-        rss_peak_bytes >> 20
-    ));
+    note(&progress.to_string());
 }
 
 #[cfg(test)]
@@ -109,13 +117,20 @@ mod tests {
         assert_eq!(options.compression, ::load::Compression::Zstd);
         assert_eq!(options.duration, Duration::from_secs(4));
         assert_eq!(options.rate, Some(1e6));
-        assert_eq!(compare_options(&parsed(&["--pairs", "2"])).pairs, 2);
-        assert_eq!(compare_options(&parsed(&[])).duration, CompareOptions::default().duration);
+        let compared = |words: &[&str]| compare_options(&parsed(words));
+        let options = compared(&["--compare", "--pairs", "2", "--cases", "json,wide"]).unwrap();
+        let names: Vec<&str> = options.cases.iter().map(|case| case.name).collect();
+        assert_eq!((options.pairs, names), (2, vec!["wide", "json"]));
+        assert_eq!(compared(&[]).unwrap().duration, CompareOptions::default().duration);
+        let error = compared(&["--compare", "--cases", "wider"]).unwrap_err().to_string();
+        assert!(error.contains("wider") && error.contains("batch-1000"), "{error}");
     }
 
     #[test]
     fn what_is_no_option_is_told() {
-        for words in [["--compression", "lzma"], ["--protocol", "carrier-pigeon"]] {
+        for words in
+            [["--compression", "lzma"], ["--protocol", "carrier-pigeon"], ["--content", "hay"]]
+        {
             let error = options(&parsed(&words)).unwrap_err().to_string();
             assert!(error.contains(words[1]), "{error}");
         }

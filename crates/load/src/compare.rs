@@ -1,30 +1,38 @@
-//! A daemon next to the two limits, in turn, under the same load.
+//! A daemon next to what it is measured against, in turn, under the same load.
 
+mod case;
 mod child;
+mod collector;
 mod table;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::drive::run;
+use crate::drive;
 use crate::error::LoadError;
-use crate::options::{Compression, LoadOptions, Protocol};
-use crate::payload::Content;
+use crate::options::LoadOptions;
 use crate::report::{LoadReport, mib};
 
-use child::{Child, Pinning};
+pub use case::{Base, Case};
+
+use case::Run;
+use child::{Binaries, Child, Pinning};
 
 /// What [`compare`] measures.
 #[derive(Debug, Clone)]
 pub struct CompareOptions {
-    /// Understands `serve --data-dir DIR` and `limit touch|walk --listen ADDRESS`. So the limits
-    /// have the daemon's allocator and compiler flags.
+    /// Understands `serve --data-dir DIR` and `limit touch|walk|json --listen ADDRESS`. So the
+    /// limits have the daemon's allocator and compiler flags.
     pub fogbell_binary: PathBuf,
+    /// An OpenTelemetry Collector with the spanmetrics and servicegraph connectors, as a peer.
+    pub collector_binary: Option<PathBuf>,
     /// In this order.
     pub cases: Vec<Case>,
-    /// How often each server runs in each case, in turn; at least 1. Single pairs wobble by a
+    /// How often daemon and base run in each case, in turn; at least 1. Single pairs wobble by a
     /// quarter: 5 give a fair median.
     pub pairs: usize,
+    /// How often the Collector runs in each case that has a bound for it, each beside a pair.
+    pub peer_pairs: usize,
     /// Before each measurement.
     pub warm_up: Duration,
     /// Of each measurement.
@@ -33,8 +41,6 @@ pub struct CompareOptions {
     pub connections: usize,
     /// Requests on their way on each connection.
     pub in_flight: usize,
-    /// Services.
-    pub services: usize,
     /// Of ids.
     pub seed: u64,
     /// The core that the server is pinned to while the loader gets all the others. Without
@@ -42,45 +48,19 @@ pub struct CompareOptions {
     pub server_core: usize,
 }
 
-/// One row of the comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
-    /// Spans in a request.
-    pub batch: usize,
-    /// Of the request bodies.
-    pub compression: Compression,
-    /// Routes of each service.
-    pub routes: usize,
-    /// How the daemon is driven; the limits are always driven over gRPC.
-    pub protocol: Protocol,
-}
-
 impl Default for CompareOptions {
-    /// The binary that runs, batches of 1000, 512 and 100 spans uncompressed and 1000 compressed,
-    /// five pairs.
+    /// The binary that runs, all cases, five pairs.
     fn default() -> Self {
-        let case = |(batch, compression)| Case {
-            batch,
-            compression,
-            routes: 40,
-            protocol: Protocol::Grpc,
-        };
-        let cases = [
-            (1000, Compression::None),
-            (512, Compression::None),
-            (100, Compression::None),
-            (1000, Compression::Zstd),
-            (1000, Compression::Gzip),
-        ];
         Self {
             fogbell_binary: std::env::current_exe().unwrap_or_else(|_| "fogbell".into()),
-            cases: cases.map(case).into(),
+            collector_binary: None,
+            cases: Case::all(),
             pairs: 5,
+            peer_pairs: 3,
             warm_up: Duration::from_secs(1),
             duration: Duration::from_secs(3),
             connections: 4,
             in_flight: 4,
-            services: 50,
             seed: 1,
             server_core: 0,
         }
@@ -94,14 +74,18 @@ pub enum Server {
     Touch,
     /// The limit that does the bare walk.
     Walk,
-    /// The daemon, with its defaults.
+    /// The limit that reads JSON with serde.
+    Json,
+    /// The daemon.
     Fogbell,
+    /// The OpenTelemetry Collector.
+    Collector,
 }
 
 /// What one server cost in one run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measurement {
-    /// The server's CPU for each accepted span.
+    /// The server's CPU for each accepted item.
     pub ns_per_item: f64,
     /// The most resident memory since the server began.
     pub rss_peak_bytes: u64,
@@ -109,23 +93,23 @@ pub struct Measurement {
     pub server_cores: f64,
     /// Cores that the loader kept busy.
     pub loader_cores: f64,
-    /// Accepted spans a second of wall time.
+    /// Accepted items a second of wall time.
     pub items_per_s: f64,
-    /// Share of the sent spans that was accepted.
+    /// Share of the sent items that was accepted.
     pub accepted: f64,
 }
 
-/// A step of [`compare`]: before a measurement, and after it with what it gave.
+/// A measurement that was made.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     /// The row.
     pub case: &'a Case,
     /// From 1 to `pairs`.
     pub pair: usize,
-    /// Who is measured.
+    /// Who was measured.
     pub server: Server,
-    /// None before.
-    pub measurement: Option<Measurement>,
+    /// What it gave.
+    pub measurement: Measurement,
 }
 
 /// All measurements; `Display` prints the table.
@@ -142,16 +126,18 @@ pub struct Comparison {
 pub struct Row {
     /// What was sent.
     pub case: Case,
-    /// The limit that does not look.
-    pub touch: Vec<Measurement>,
-    /// The bare walk: W.
-    pub walk: Vec<Measurement>,
+    /// The transport alone, once, where there is a limit for it.
+    pub touch: Option<Measurement>,
+    /// What the daemon is compared with.
+    pub base: Vec<Measurement>,
     /// The daemon.
     pub fogbell: Vec<Measurement>,
+    /// The Collector, beside the first pairs.
+    pub collector: Vec<Measurement>,
 }
 
-/// Starts daemon, walk and touch in turn, each fresh, pinned to one core, and drives each with the
-/// same load; `pairs` times for each case. `progress` is called before and after each run.
+/// Starts the daemon and what it is compared with in turn, each fresh, pinned to one core, and
+/// drives each with the same load; `pairs` times for each case. `progress` is called after each run.
 ///
 /// # Errors
 /// If a server does not come up, takes nothing, or an option makes no sense.
@@ -167,11 +153,10 @@ pub async fn compare(
     for case in &options.cases {
         let mut row = Row::of(case.clone());
         for pair in 1..=options.pairs {
-            for server in [Server::Fogbell, Server::Walk, Server::Touch] {
-                progress(Progress { case, pair, server, measurement: None });
-                let measurement = measure(&options, &pinning, case, server).await?;
-                progress(Progress { case, pair, server, measurement: Some(measurement) });
-                row.of_server(server).push(measurement);
+            for run in options.runs(case, pair) {
+                let measurement = measure(&options, &pinning, case, run).await?;
+                progress(Progress { case, pair, server: run.server, measurement });
+                row.add(run, measurement);
             }
         }
         rows.push(row);
@@ -183,52 +168,65 @@ async fn measure(
     options: &CompareOptions,
     pinning: &Pinning,
     case: &Case,
-    server: Server,
+    run: Run,
 ) -> Result<Measurement, LoadError> {
-    let child = Child::start(&options.fogbell_binary, server, case.protocol, pinning).await?;
+    let binaries = Binaries {
+        fogbell: &options.fogbell_binary,
+        collector: options.collector_binary.as_deref(),
+    };
+    let child = Child::start(&binaries, run, pinning).await?;
     let load = LoadOptions {
         endpoint: format!("http://{}", child.address()),
-        protocol: if server == Server::Fogbell { case.protocol } else { Protocol::Grpc },
-        content: Content::Spans,
-        batch: case.batch,
+        protocol: run.protocol,
+        content: case.content,
+        batch: case.shape.batch,
         compression: case.compression,
         connections: options.connections,
         in_flight: options.in_flight,
         warm_up: options.warm_up,
         duration: options.duration,
         rate: None,
-        services: options.services,
-        routes: case.routes,
+        services: case.shape.services,
+        routes: case.shape.routes,
         seed: options.seed,
         server_pid: Some(child.pid()),
         token: None,
     };
-    let report = run(load).await?;
+    let report = drive::run(load).await?;
     child.stop().await;
     Measurement::of(&report).ok_or_else(|| LoadError::NothingAccepted {
-        server: server.to_string(),
+        server: run.server.to_string(),
         reason: format!("refused {:?}", report.items_refused),
     })
 }
 
 impl CompareOptions {
+    fn runs(&self, case: &Case, pair: usize) -> Vec<Run> {
+        let peer = Run::limit(Server::Collector, case.protocol);
+        let has_peer = self.collector_binary.is_some() && case.peer_bound.is_some();
+        [
+            Some(case.ours()),
+            Some(case.base_run()),
+            case.touch().filter(|_| pair == 1),
+            Some(peer).filter(|_| has_peer && pair <= self.peer_pairs),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     fn method(&self, pinning: &Pinning) -> String {
         format!(
-            "{pinning}; {} connections x {} in flight, {} services; {} x {:?} after {:?} of \
-             warm-up, each server fresh and in turn",
-            self.connections,
-            self.in_flight,
-            self.services,
-            self.pairs,
-            self.duration,
-            self.warm_up
+            "{pinning}; {} connections x {} in flight; {} x {:?} after {:?} of warm-up, each \
+             server fresh and in turn",
+            self.connections, self.in_flight, self.pairs, self.duration, self.warm_up
         )
     }
 }
 
 impl Measurement {
     fn of(report: &LoadReport) -> Option<Self> {
-        let server = report.server?;
+        let server = report.server.as_ref()?;
         let wall_s = report.wall.as_secs_f64();
         Some(Self {
             ns_per_item: report.server_ns_per_item()?,
@@ -243,27 +241,43 @@ impl Measurement {
 
 impl Row {
     const fn of(case: Case) -> Self {
-        Self { case, touch: Vec::new(), walk: Vec::new(), fogbell: Vec::new() }
+        Self { case, touch: None, base: Vec::new(), fogbell: Vec::new(), collector: Vec::new() }
     }
 
-    const fn of_server(&mut self, server: Server) -> &mut Vec<Measurement> {
-        match server {
-            Server::Touch => &mut self.touch,
-            Server::Walk => &mut self.walk,
-            Server::Fogbell => &mut self.fogbell,
+    fn add(&mut self, run: Run, measurement: Measurement) {
+        // The base may be a daemon too.
+        if run == self.case.base_run() {
+            self.base.push(measurement);
+            return;
+        }
+        match run.server {
+            Server::Touch => self.touch = Some(measurement),
+            Server::Fogbell => self.fogbell.push(measurement),
+            Server::Collector => self.collector.push(measurement),
+            Server::Walk | Server::Json => {}
         }
     }
 
-    /// The daemon's CPU per span over that of the walk of the same pair: the median and the worst.
+    /// The daemon's CPU per item over that of the base of the same pair: the median and the worst.
     #[must_use]
     pub fn ratio(&self) -> (f64, f64) {
-        let ratios = || {
-            self.fogbell
-                .iter()
-                .zip(&self.walk)
-                .map(|(ours, walk)| ours.ns_per_item / walk.ns_per_item)
-        };
+        let ratios = || quotients(&self.fogbell, &self.base);
         (median(ratios()), ratios().fold(0.0, f64::max))
+    }
+
+    /// Whether the median ratio is within the case's bound.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.ratio().0 <= self.case.bound
+    }
+
+    /// The Collector's CPU per item over the daemon's beside it: the median and the least. `None`
+    /// if it did not run.
+    #[must_use]
+    pub fn peer_ratio(&self) -> Option<(f64, f64)> {
+        let ratios = || quotients(&self.collector, &self.fogbell);
+        let least = ratios().reduce(f64::min)?;
+        Some((median(ratios()), least))
     }
 
     /// The largest resident memory of the daemon in any run, in MiB.
@@ -271,6 +285,14 @@ impl Row {
     pub fn rss_peak_mib(&self) -> f64 {
         mib(self.fogbell.iter().map(|run| run.rss_peak_bytes).max().unwrap_or(0))
     }
+}
+
+/// The cost of one over that of the other, pair by pair.
+fn quotients<'a>(
+    above: &'a [Measurement],
+    below: &'a [Measurement],
+) -> impl Iterator<Item = f64> + 'a {
+    above.iter().zip(below).map(|(above, below)| above.ns_per_item / below.ns_per_item)
 }
 
 /// Of an even number, the mean of the two in the middle; 0 of none.
@@ -284,5 +306,48 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
             f64::midpoint(*value, values.get(middle - 1).copied().unwrap_or(*value))
         }
         (None, _) => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Case, Measurement, Row};
+
+    fn measured(costs_ns: [f64; 3]) -> Vec<Measurement> {
+        let measurement = |ns_per_item| Measurement {
+            ns_per_item,
+            rss_peak_bytes: 160 << 20,
+            server_cores: 1.0,
+            loader_cores: 0.5,
+            items_per_s: 1e6,
+            accepted: 1.0,
+        };
+        costs_ns.map(measurement).into()
+    }
+
+    #[test]
+    fn a_row_is_judged_by_the_median_of_its_pairs() {
+        let case = Case::all().remove(0);
+        let mut row = Row::of(case.clone());
+        row.base = measured([100.0, 200.0, 100.0]);
+        row.fogbell = measured([120.0, 250.0, 190.0]);
+        row.collector = measured([2400.0, 2500.0, 5700.0]);
+        assert_eq!(row.ratio(), (1.25, 1.9));
+        assert_eq!(row.peer_ratio(), Some((20.0, 10.0)));
+        assert!(row.is_held() && case.bound == 1.3);
+        let shown = row.to_string();
+        assert!(shown.contains("held") && shown.contains("memory MISSED 150 MiB"), "{shown}");
+        row.case.bound = 1.2;
+        assert!(!row.is_held() && row.to_string().contains("MISSED  "), "{row}");
+        assert!(row.json().contains("\"held\":false"), "{}", row.json());
+    }
+
+    #[test]
+    fn names_tell_cases_apart() {
+        let mut names: Vec<&str> = Case::all().iter().map(|case| case.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }

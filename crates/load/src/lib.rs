@@ -12,6 +12,7 @@ mod error;
 mod feed;
 mod latency;
 pub mod limit;
+mod objectives;
 mod options;
 mod payload;
 mod process;
@@ -21,10 +22,13 @@ mod schedule;
 mod tests;
 mod wire;
 
-pub use compare::{Case, CompareOptions, Comparison, Measurement, Progress, Row, Server, compare};
+pub use compare::{
+    Base, Case, CompareOptions, Comparison, Measurement, Progress, Row, Server, compare,
+};
 pub use drive::run;
 pub use error::LoadError;
 pub use latency::Latencies;
+pub use objectives::Objectives;
 pub use options::{Compression, LoadOptions, Protocol};
 pub use payload::{Content, Requests, Shape};
 pub use report::{LoadReport, ServerCost};

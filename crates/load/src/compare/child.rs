@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::compare::Server;
+use crate::compare::case::Run;
+use crate::compare::{Server, collector};
 use crate::error::LoadError;
 use crate::options::Protocol;
 
@@ -97,6 +98,13 @@ fn core_numbers(list: &str) -> Option<Vec<usize>> {
     Some(cores)
 }
 
+/// What can be started.
+#[derive(Debug)]
+pub(crate) struct Binaries<'a> {
+    pub fogbell: &'a Path,
+    pub collector: Option<&'a Path>,
+}
+
 /// A server that runs; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Child {
@@ -108,39 +116,32 @@ pub(crate) struct Child {
 
 impl Child {
     pub(crate) async fn start(
-        binary: &Path,
-        server: Server,
-        protocol: Protocol,
+        binaries: &Binaries<'_>,
+        run: Run,
         pinning: &Pinning,
     ) -> Result<Self, LoadError> {
+        let binary = match (run.server, binaries.collector) {
+            (Server::Collector, Some(collector)) => collector,
+            _ => binaries.fogbell,
+        };
         let failed = |source| LoadError::Start { binary: binary.to_owned(), source };
         let absolute = fs::canonicalize(binary).map_err(failed)?;
         let folder = Folder::new().map_err(LoadError::Thread)?;
         let log = File::create(folder.log()).map_err(LoadError::Thread)?;
         let [grpc, http, api] = free_ports().map_err(LoadError::Thread)?;
         let mut command = pinning.command(&absolute);
-        let address = match server {
-            Server::Touch | Server::Walk => {
-                command.args(["limit", &server.to_string(), "--listen", &grpc.to_string()]);
-                grpc
+        let address = if run.protocol == Protocol::Grpc { grpc } else { http };
+        match run.server {
+            Server::Touch | Server::Walk | Server::Json => {
+                command.args(["limit", &run.server.to_string(), "--listen", &address.to_string()]);
             }
-            Server::Fogbell => {
-                for (name, _) in std::env::vars_os() {
-                    if name.to_string_lossy().starts_with("FOGBELL_") {
-                        command.env_remove(name);
-                    }
-                }
-                command
-                    .arg("serve")
-                    .arg("--data-dir")
-                    .arg(folder.path.join("data"))
-                    .env("FOGBELL_RECEIVE_OTLP_GRPC_LISTEN", grpc.to_string())
-                    .env("FOGBELL_RECEIVE_OTLP_HTTP_LISTEN", http.to_string())
-                    .env("FOGBELL_API_LISTEN", api.to_string())
-                    .env("FOGBELL_LOG_LEVEL", "warn");
-                if protocol == Protocol::Grpc { grpc } else { http }
+            Server::Fogbell => configure(&mut command, &folder, run, [grpc, http, api])?,
+            Server::Collector => {
+                let file = folder.path.join("collector.yaml");
+                fs::write(&file, collector::config(grpc)).map_err(LoadError::Thread)?;
+                command.arg("--config").arg(file).env("GOMAXPROCS", "1");
             }
-        };
+        }
         let process = command
             .current_dir(&folder.path)
             .stdin(Stdio::null())
@@ -151,7 +152,7 @@ impl Child {
             .map_err(failed)?;
         let pid = process.id().unwrap_or_default();
         let mut child = Self { process, pid, address, folder };
-        child.ready(server).await?;
+        child.ready(run.server).await?;
         Ok(child)
     }
 
@@ -192,6 +193,34 @@ impl Child {
             return Err(LoadError::NotReady { server: server.to_string(), reason });
         }
     }
+}
+
+/// A daemon with its defaults, but for what it listens on, where its data is, and its SLOs.
+fn configure(
+    command: &mut Command,
+    folder: &Folder,
+    run: Run,
+    [grpc, http, api]: [SocketAddr; 3],
+) -> Result<(), LoadError> {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FOGBELL_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .arg("serve")
+        .arg("--data-dir")
+        .arg(folder.path.join("data"))
+        .env("FOGBELL_RECEIVE_OTLP_GRPC_LISTEN", grpc.to_string())
+        .env("FOGBELL_RECEIVE_OTLP_HTTP_LISTEN", http.to_string())
+        .env("FOGBELL_API_LISTEN", api.to_string())
+        .env("FOGBELL_LOG_LEVEL", "warn");
+    if let Some(objectives) = run.objectives {
+        let file = folder.path.join("slos.yaml");
+        fs::write(&file, objectives.yaml()).map_err(LoadError::Thread)?;
+        command.env("FOGBELL_SLOS_FILES", file);
+    }
+    Ok(())
 }
 
 /// Free now; another process may be faster, then the server does not come up and says so.
