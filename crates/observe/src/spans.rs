@@ -94,7 +94,7 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
         marks.set(Marks::ERROR, error);
         marks.set(Marks::SLOW, duration_ns > self.state.slow_ns);
         marks.set(Marks::SERVES, kind.serves());
-        marks.set(Marks::ENTRY, kind.serves() && span.parent_span_id == [0; 8]);
+        marks.set(Marks::ENTRY, kind.serves() && u64::from_le_bytes(span.parent_span_id) == 0);
         if error && kind.calls() {
             marks.set(Marks::THROTTLED, verdict::is_throttled(&self.fields));
             marks.set(Marks::UNANSWERED, verdict::is_unanswered(&self.fields));

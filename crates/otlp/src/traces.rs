@@ -4,7 +4,7 @@ use crate::envelope::{self, Items, Resource, Scope, Tally};
 use crate::id;
 use crate::outcome::{Malformed, Reason, Reject, Summary};
 use crate::scratch::Scratch;
-use crate::value::{Attributes, Value, any_attribute, short_attribute, show};
+use crate::value::{Attributes, Value, any_attribute, short_attribute, short_number, short_text};
 use crate::wire::{Fault, Frames, Reader};
 
 /// Receives what a trace request holds, in this order: a resource, its scopes, the spans of each;
@@ -248,10 +248,7 @@ impl<'a, V: TraceVisitor<'a>> Items<'a> for Spans<'_, 'a, V> {
     #[inline(always)]
     fn item(&mut self, item: &'a [u8], tally: &mut Tally<'a>) {
         match span(item, &mut self.wanted, self.visitor) {
-            Ok(span) => {
-                self.visitor.span(&span);
-                tally.accept(1);
-            }
+            Ok(()) => tally.accept(1),
             Err(reject) => {
                 self.visitor.discard();
                 tally.reject(1, reject, item);
@@ -281,12 +278,13 @@ struct Ids<'a> {
     parent: &'a [u8],
 }
 
+/// Shows a span, or says why it is left out.
 #[inline(always)]
 fn span<'a, V: TraceVisitor<'a>>(
     bytes: &'a [u8],
     wanted: &mut Vec<Wanted<'a>>,
     visitor: &mut V,
-) -> Result<Span<'a>, Reject> {
+) -> Result<(), Reject> {
     let mut span = Span::empty(bytes);
     let mut ids = Ids { trace: &[], span: &[], parent: &[] };
     let mut reader = Reader::new(bytes);
@@ -326,7 +324,8 @@ fn span<'a, V: TraceVisitor<'a>>(
     if span.start_unix_ns == 0 || span.end_unix_ns == 0 {
         return Err(Reason::TimeMissing.into());
     }
-    Ok(span)
+    visitor.span(&span);
+    Ok(())
 }
 
 /// Takes the run of attributes that begins where the reader stands: at least one.
@@ -349,7 +348,7 @@ fn attributes<'a, V: TraceVisitor<'a>>(
     // In the order of the wire.
     show_all(wanted, visitor)?;
     if let Some((key, value)) = any_attribute(reader, |key| visitor.wants(key))? {
-        visitor.attribute(key, value);
+        show_other(key, value, visitor);
     }
     Ok(())
 }
@@ -360,10 +359,24 @@ fn show_all<'a, V: TraceVisitor<'a>>(
     visitor: &mut V,
 ) -> Result<(), Fault> {
     for &(key, value) in &*wanted {
-        show(value, |value| visitor.attribute(key, value))?;
+        // Text and number have calls of their own: a value that is put together before one common
+        // call goes through memory and costs as much as the whole parsing.
+        if let Some(text) = short_text(value) {
+            visitor.attribute(key, Value::Str(text));
+        } else if let Some(number) = short_number(value) {
+            visitor.attribute(key, Value::Int(number));
+        } else {
+            show_other(key, Value::read(value)?, visitor);
+        }
     }
     wanted.clear();
     Ok(())
+}
+
+/// Keeps what is rare out of the way.
+#[cold]
+fn show_other<'a, V: TraceVisitor<'a>>(key: &'a [u8], value: Value<'a>, visitor: &mut V) {
+    visitor.attribute(key, value);
 }
 
 /// Reads the fields up to the times, as long as they come in the order of their numbers, and

@@ -259,7 +259,13 @@ pub(crate) fn attributes<'a>(
     while let Some((key, value)) = short_attribute(reader, field_key) {
         any = true;
         if is_wanted(key) {
-            show(value, |value| visit(key, value))?;
+            if let Some(text) = short_text(value) {
+                visit(key, Value::Str(text));
+            } else if let Some(number) = short_number(value) {
+                visit(key, Value::Int(number));
+            } else {
+                visit(key, Value::read(value)?);
+            }
         }
     }
     if !any && let Some((key, value)) = any_attribute(reader, is_wanted)? {
@@ -268,21 +274,25 @@ pub(crate) fn attributes<'a>(
     Ok(())
 }
 
-/// Reads the value of an attribute in its usual form and shows it.
-///
-/// Each kind has its own call: a value that is put together before one common call goes through
-/// memory and costs as much as the whole parsing.
+/// The text, if the value is one in its usual form.
 #[inline(always)]
-pub(crate) fn show<'a>(value: &'a [u8], mut visit: impl FnMut(Value<'a>)) -> Result<(), Fault> {
-    match *value {
-        [0x0a, len, ref text @ ..] if usize::from(len) == text.len() => visit(Value::Str(text)),
-        [0x18, byte] if byte < 0x80 => visit(Value::Int(i64::from(byte))),
-        [0x18, low, high] if low >= 0x80 && high < 0x80 => {
-            visit(Value::Int(i64::from(low & 0x7f) | i64::from(high) << 7));
-        }
-        _ => visit(Value::read(value)?),
+pub(crate) fn short_text(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        [0x0a, len, text @ ..] if usize::from(*len) == text.len() => Some(text),
+        _ => None,
     }
-    Ok(())
+}
+
+/// The number, if the value is one in its usual form, of at most 14 bits.
+#[inline(always)]
+pub(crate) fn short_number(value: &[u8]) -> Option<i64> {
+    match *value {
+        [0x18, byte] if byte < 0x80 => Some(i64::from(byte)),
+        [0x18, low, high] if low >= 0x80 && high < 0x80 => {
+            Some(i64::from(low & 0x7f) | i64::from(high) << 7)
+        }
+        _ => None,
+    }
 }
 
 /// Takes an attribute of any form; nothing if it is not wanted.
