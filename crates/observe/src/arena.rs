@@ -1,4 +1,5 @@
-use crate::hash::{Key, KeyMap, Short};
+use crate::hash::Key;
+use crate::index::Index;
 
 /// Counts the stretches of time after which idle entries are let go; see
 /// [`crate::GENERATION_S`].
@@ -11,8 +12,9 @@ pub(crate) type Generation = u32;
 /// An entry that was not used for [`crate::IDLE_GENERATIONS`] is let go and its id is lent anew.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
-    index: KeyMap<u32>,
-    families: KeyMap<u32>,
+    index: Index,
+    /// How many are alive of each family.
+    families: Index,
     values: Vec<T>,
     /// When each was last used. Apart from the values, which are touched at other times.
     used: Vec<Generation>,
@@ -26,8 +28,8 @@ pub(crate) struct Arena<T> {
 /// Under what an entry is found.
 #[derive(Clone, Copy, Debug)]
 struct Origin {
-    key: Short,
-    family: Short,
+    key: Key,
+    family: Key,
     live: bool,
 }
 
@@ -37,8 +39,8 @@ pub(crate) const NONE: u32 = u32::MAX;
 impl<T> Arena<T> {
     pub(crate) fn new(max: usize, family_max: usize) -> Self {
         Self {
-            index: KeyMap::default(),
-            families: KeyMap::default(),
+            index: Index::default(),
+            families: Index::default(),
             values: Vec::new(),
             used: Vec::new(),
             origins: Vec::new(),
@@ -52,7 +54,7 @@ impl<T> Arena<T> {
     /// Finds the entry and marks it as used.
     #[inline(always)]
     pub(crate) fn find(&mut self, key: Key, now: Generation) -> Option<u32> {
-        let id = *self.index.get(&key.into())?;
+        let id = self.index.get(key)?;
         self.used[id as usize] = now;
         Some(id)
     }
@@ -60,7 +62,7 @@ impl<T> Arena<T> {
     /// Whether there is room for one more of the family; counts it if not.
     pub(crate) fn has_room(&mut self, family: Key) -> bool {
         let has_room = self.index.len() < self.max
-            && self.families.get(&family.into()).is_none_or(|&count| count < self.family_max);
+            && self.families.get(family).is_none_or(|count| count < self.family_max);
         self.refused += u64::from(!has_room);
         has_room
     }
@@ -68,9 +70,11 @@ impl<T> Arena<T> {
     /// Adds an entry that is not there yet. Room is not looked at, since overflow entries must
     /// always be there.
     pub(crate) fn insert(&mut self, key: Key, family: Key, now: Generation, value: T) -> u32 {
-        let (key, family) = (Short::from(key), Short::from(family));
         let origin = Origin { key, family, live: true };
-        *self.families.entry(family).or_default() += 1;
+        match self.families.get_mut(family) {
+            Some(count) => *count += 1,
+            None => self.families.insert(family, 1),
+        }
         let id = match self.free.pop() {
             Some(id) => {
                 self.values[id as usize] = value;
@@ -85,8 +89,7 @@ impl<T> Arena<T> {
                 (self.values.len() - 1) as u32
             }
         };
-        let before = self.index.insert(key, id);
-        debug_assert!(before.is_none(), "an entry was made twice");
+        self.index.insert(key, id);
         id
     }
 
@@ -120,11 +123,11 @@ impl<T> Arena<T> {
                 continue;
             }
             origin.live = false;
-            self.index.remove(&origin.key);
-            if let Some(count) = self.families.get_mut(&origin.family) {
+            self.index.remove(origin.key);
+            if let Some(count) = self.families.get_mut(origin.family) {
                 *count -= 1;
                 if *count == 0 {
-                    self.families.remove(&origin.family);
+                    self.families.remove(origin.family);
                 }
             }
             self.free.push(id as u32);

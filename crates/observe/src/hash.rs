@@ -1,17 +1,7 @@
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher};
-
 /// Identity of interned bytes: so many bits that the bytes themselves need not be kept to
 /// compare with. Keys stay secret with their seed; two different texts of one process share a fingerprint
 /// with a probability far below that of a memory error.
 pub(crate) type Key = u128;
-
-/// A map by [`Key`], which is a hash already. Never iterated.
-pub(crate) type KeyMap<V> = HashMap<Short, V, Folded>;
-
-/// The lower 96 bits of a [`Key`]: with an id beside it, four of them fill a cache line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Short([u32; 3]);
 
 /// Hashes borrowed bytes by folded 64 x 64 bit multiplications, two lanes at a time
 /// (the construction of wyhash, <https://github.com/wangyi-fudan/wyhash>).
@@ -27,14 +17,6 @@ pub(crate) struct Hash128 {
     low: u64,
     high: u64,
 }
-
-/// Takes the first 64 bits of a [`Short`] as its hash.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Folded;
-
-/// See [`Folded`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct FoldedHasher(u64);
 
 const PI_DIGITS: [u64; 4] =
     [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89];
@@ -133,44 +115,6 @@ impl Hash128 {
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64
-}
-
-impl From<Key> for Short {
-    #[inline(always)]
-    fn from(key: Key) -> Self {
-        Self([key as u32, (key >> 32) as u32, (key >> 64) as u32])
-    }
-}
-
-impl Hash for Short {
-    #[inline(always)]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(u64::from(self.0[1]) << 32 | u64::from(self.0[0]));
-    }
-}
-
-impl BuildHasher for Folded {
-    type Hasher = FoldedHasher;
-
-    fn build_hasher(&self) -> FoldedHasher {
-        FoldedHasher(0)
-    }
-}
-
-impl Hasher for FoldedHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = fold(self.0 ^ u64::from(byte), PI_DIGITS[0]);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod fields;
 mod flush;
 mod hash;
 mod histogram;
+mod index;
 mod keys;
 mod logs;
 mod metrics;

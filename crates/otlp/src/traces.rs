@@ -316,10 +316,11 @@ fn span<'a, V: TraceVisitor<'a>>(
         }
     }
     show_all(wanted, visitor)?;
-    span.trace_id = id::valid(ids.trace).ok_or(Reason::TraceIdInvalid)?;
-    span.span_id = id::valid(ids.span).ok_or(Reason::SpanIdInvalid)?;
+    span.trace_id = *id::valid(ids.trace).ok_or(Reason::TraceIdInvalid)?;
+    span.span_id = *id::valid(ids.span).ok_or(Reason::SpanIdInvalid)?;
     if !ids.parent.is_empty() {
-        span.parent_span_id = ids.parent.try_into().map_err(|_| Reason::ParentSpanIdInvalid)?;
+        let parent: Result<&[u8; 8], _> = ids.parent.try_into();
+        span.parent_span_id = *parent.map_err(|_| Reason::ParentSpanIdInvalid)?;
     }
     if span.start_unix_ns == 0 || span.end_unix_ns == 0 {
         return Err(Reason::TimeMissing.into());
