@@ -11,13 +11,15 @@ use crate::state::State;
 use crate::tables::{Outcomes, Tables, Touched};
 
 impl State {
-    /// Hands over what was touched since the last time, and begins anew.
-    pub(crate) fn flush(&mut self, worker: u32) -> PaneDelta {
+    /// Hands over what was touched since the last time; of operations, edges and tags at most
+    /// `slice` each, bad ones first, and the others another time.
+    pub(crate) fn flush(&mut self, worker: u32, slice: usize) -> PaneDelta {
+        // What is idle is let go below, which must not meet counts that were left behind.
+        let slice = if self.is_generation_over() { usize::MAX } else { slice };
         let (joined, sample_weight) = self.joined.drain();
         let spans = joined.iter().map(|record| self.tables.span_record(record)).collect();
         let tables = &mut self.tables;
-        tables.spread_tags();
-        let touched = std::mem::take(&mut tables.touched);
+        let touched = tables.take_touched(slice);
         let dropped = std::mem::take(&mut self.dropped);
         self.counters.late += dropped.late;
         self.counters.future += dropped.future;
@@ -35,7 +37,6 @@ impl State {
             late_dropped: dropped.late,
             future_dropped: dropped.future,
         };
-        tables.touched = touched.cleared();
         self.age();
         delta
     }
@@ -45,27 +46,27 @@ impl State {
     }
 }
 
-impl Touched {
-    /// Empty, with the room that it had.
-    fn cleared(mut self) -> Self {
-        for list in [
-            &mut self.services,
-            &mut self.resources,
-            &mut self.operations,
-            &mut self.edges,
-            &mut self.tags,
-            &mut self.series,
-            &mut self.templates,
-        ] {
-            list.clear();
-        }
-        self
-    }
-}
-
 impl Tables {
-    /// Adds what was counted per resource and operation to their tags.
-    fn spread_tags(&mut self) {
+    /// What is to be handed over, with what was counted per resource and operation added to their
+    /// tags.
+    fn take_touched(&mut self, slice: usize) -> Touched {
+        self.spread_resources();
+        let mut touched = std::mem::take(&mut self.touched);
+        let later = &mut self.touched;
+        let operations = &self.operations;
+        let is_bad = |id| operations.get(id).outcomes.is_bad();
+        later.operations = leave(&mut touched.operations, slice, is_bad);
+        let edges = &self.edges;
+        later.edges = leave(&mut touched.edges, slice, |id| edges.get(id).errors > 0);
+        self.touched.tags = std::mem::take(&mut touched.tags);
+        self.spread_operations(&touched.operations);
+        touched.tags = std::mem::take(&mut self.touched.tags);
+        let tags = &self.tags;
+        self.touched.tags = leave(&mut touched.tags, slice, |id| tags.get(id).outcomes.is_bad());
+        touched
+    }
+
+    fn spread_resources(&mut self) {
         for id in std::mem::take(&mut self.touched.resources) {
             let resource = self.resources.get_mut(id);
             resource.touched = false;
@@ -74,15 +75,16 @@ impl Tables {
             tags.iter().for_each(|&tag| self.count_tag(tag, outcomes));
             self.resources.get_mut(id).tags = tags;
         }
-        let operations = std::mem::take(&mut self.touched.operations);
-        for &id in &operations {
+    }
+
+    fn spread_operations(&mut self, operations: &[u32]) {
+        for &id in operations {
             let operation = self.operations.get(id);
             if operation.route_tag != NONE {
                 let (tag, outcomes) = (operation.route_tag, operation.outcomes);
                 self.count_tag(tag, outcomes);
             }
         }
-        self.touched.operations = operations;
     }
 
     fn drain_series(&mut self, id: u32) -> SeriesDelta {
@@ -184,4 +186,16 @@ impl Tables {
             tags: self.tag_sets.get(record.tag_set).clone(),
         }
     }
+}
+
+/// Takes out of the list what is beyond `most`; bad ones stay before others.
+fn leave(touched: &mut Vec<u32>, most: usize, is_bad: impl Fn(u32) -> bool) -> Vec<u32> {
+    if touched.len() <= most {
+        return Vec::new();
+    }
+    let (mut first, good): (Vec<u32>, Vec<u32>) = touched.drain(..).partition(|&id| is_bad(id));
+    first.extend(good);
+    let left = first.split_off(most);
+    *touched = first;
+    left
 }

@@ -32,8 +32,8 @@ mod weight;
 pub use observer::{Entries, Observer, ObserverStats};
 pub use options::{
     AutomaticSettings, ERROR_SEVERITY_MIN, EVENT_AGE_MAX, FUTURE_SKEW_MAX, GENERATION_S,
-    IDLE_GENERATIONS, LATENCY_THRESHOLD_NS, Limits, ObserverOptions, RECALL_GENERATIONS,
-    RECALL_REACH_S, RECALL_SPANS_MAX, TEMPLATE_SEVERITY_MIN, TEXT_BYTES_MAX,
+    HANDED_OVER_MAX, IDLE_GENERATIONS, LATENCY_THRESHOLD_NS, Limits, ObserverOptions,
+    RECALL_GENERATIONS, RECALL_REACH_S, RECALL_SPANS_MAX, TEMPLATE_SEVERITY_MIN, TEXT_BYTES_MAX,
 };
 pub use plan::SliPlan;
 pub use recall::RecallReach;

@@ -5,7 +5,7 @@ use otlp::{Malformed, Scratch, Summary};
 
 use crate::logs::LogWalk;
 use crate::metrics::MetricWalk;
-use crate::options::{AutomaticSettings, ObserverOptions};
+use crate::options::{AutomaticSettings, HANDED_OVER_MAX, ObserverOptions};
 use crate::plan::SliPlan;
 use crate::recall::RecallReach;
 use crate::spans::SpanWalk;
@@ -112,11 +112,18 @@ impl Observer {
         otlp::logs(request, &scratch, &mut walk)
     }
 
-    /// Hands over what was counted since the last time. Its cost follows what was touched; once
+    /// Hands over what was counted since the last time. Its cost follows what was touched: of
+    /// operations, edges and tags, which explain and do not decide, at most
+    /// [`crate::HANDED_OVER_MAX`] each, those with bad events first; the others come next time. Once
     /// in [`crate::GENERATION_S`] idle entries are let go as well. Ids in the delta may then come
     /// to stand for another series: whoever caches by them compares the keys.
     pub fn flush(&mut self) -> PaneDelta {
-        self.state.flush(self.worker)
+        self.state.flush(self.worker, HANDED_OVER_MAX)
+    }
+
+    /// As [`Observer::flush`], and leaves nothing behind.
+    pub fn flush_all(&mut self) -> PaneDelta {
+        self.state.flush(self.worker, usize::MAX)
     }
 
     /// The spans of some traces that are still held, by trace and start. Reads through all that

@@ -11,6 +11,9 @@ pub const FUTURE_SKEW_MAX: Duration = Duration::from_secs(60);
 pub const EVENT_AGE_MAX: Duration = Duration::from_secs(32 * 86_400);
 /// Threshold of the automatic latency SLO, and of what counts as slow without one.
 pub const LATENCY_THRESHOLD_NS: u64 = 500_000_000;
+/// Operations, edges and tags that one hand-over holds, each: some milliseconds of work. Fifty
+/// thousand operations that are all in use are thus seen a second late.
+pub const HANDED_OVER_MAX: usize = 8192;
 /// Idle entries are looked for once in this time.
 pub const GENERATION_S: u64 = 30;
 /// What was not used for this many [`GENERATION_S`] (10.5 min) is let go.
@@ -111,8 +114,8 @@ impl Default for Limits {
             services: 10_000,
             series: 200_000,
             groups_per_slo: 2000,
-            operations: 50_000,
-            operations_per_service: 1000,
+            operations: 100_000,
+            operations_per_service: 2000,
             edges: 20_000,
             peers_per_service: 500,
             tags: 100_000,

@@ -4,6 +4,7 @@ mod reason;
 mod record;
 mod settle;
 mod stage;
+mod unnamed;
 
 use model::{SpanKind, Timestamp};
 use otlp::{Resource, Scope, Span, TraceVisitor, Value};
@@ -11,14 +12,16 @@ use slo::filter::{Intrinsic, SlotValue, SpanStatus};
 
 use crate::declared::{Outcome, Slots};
 use crate::fields::{Fields, KNOWN_KEYS, Text};
-use crate::hash::Hash128;
+use crate::hash::{Hash128, Key};
 use crate::keys::Keys;
 use crate::plan::SignalPlan;
 use crate::state::{Accepted, Age, State};
+use crate::tables::NewOperation;
 use crate::{arena, histogram, recall, verdict, weight};
 use name::{flag_key, name_of};
 use reason::Reason;
 use stage::{Bad, Declared, Fact, Marks, StatusCode, Tagged};
+use unnamed::Unnamed;
 
 pub(crate) use stage::Stage;
 
@@ -39,6 +42,7 @@ pub(crate) struct SpanWalk<'o, 'a> {
     declares: bool,
     /// The keys of all attributes that are read.
     wanted: Keys,
+    unnamed: Unnamed<'a>,
     stage: Stage,
     bad: Vec<Bad<'a>>,
     from: Sender,
@@ -64,9 +68,9 @@ struct Judged {
     end: Timestamp,
     duration_ns: u64,
     weight: u64,
-    operation: u32,
-    edge: u32,
     trace_hash: u64,
+    /// Its number among the facts.
+    fact: u32,
 }
 
 impl<'o, 'a> SpanWalk<'o, 'a> {
@@ -75,8 +79,8 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
         let stage = std::mem::take(&mut state.stage);
         let from = Sender::new(state, arena::NONE, state.tables.overflow_service);
         let wanted = KNOWN_KEYS.and(plan.keys());
-        let (fields, bad) = (Fields::new(), Vec::new());
-        Self { state, plan, accepted, fields, slots, declares, wanted, stage, bad, from }
+        let (fields, unnamed, bad) = (Fields::new(), Unnamed::new(), Vec::new());
+        Self { state, plan, accepted, fields, slots, declares, wanted, unnamed, stage, bad, from }
     }
 
     /// Leaves the room that it took for the next request.
@@ -86,7 +90,7 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
     }
 
     #[inline(always)]
-    fn judge(&mut self, span: &Span<'a>) -> Judged {
+    fn judge(&self, span: &Span<'a>) -> Judged {
         let kind = SpanKind::from_otlp(span.kind);
         let duration_ns = span.end_unix_ns.saturating_sub(span.start_unix_ns);
         let error = verdict::is_error(kind, span.status_code, &self.fields);
@@ -105,37 +109,47 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
             end: Timestamp::from_unix_ns(span.end_unix_ns),
             duration_ns,
             weight: weight::of_trace_state(span.trace_state),
-            operation: self.operation(kind, span),
-            edge: if kind.calls() { self.edge() } else { arena::NONE },
             trace_hash: recall::trace_hash(span.trace_id),
+            fact: self.stage.facts.len() as u32,
         }
     }
 
     #[inline(always)]
-    fn operation(&mut self, kind: SpanKind, span: &Span<'a>) -> u32 {
+    fn operation(&self, kind: SpanKind, span: &Span<'a>) -> (Key, NewOperation<'a>) {
         let new = name_of(kind, &self.fields, span.name);
         let key = self.from.operations.tagged((new.separator as u64) << 8 | kind as u64);
         let key = key.bytes(new.first);
         let key = if new.second.is_empty() { key } else { key.bytes(new.second) };
-        let key = key.finish();
-        let tables = &mut self.state.tables;
-        match tables.operations.find(key, tables.generation) {
-            Some(id) => id,
-            None => tables.new_operation(key, self.from.service, &new),
-        }
+        (key.finish(), new)
     }
 
+    /// Keeps the span to be counted, and its name to be looked up.
     #[inline(always)]
-    fn fact(&self, judged: &Judged) -> Fact {
-        Fact {
+    fn keep(&mut self, span: &Span<'a>, judged: &Judged) {
+        let fact = Fact {
             weight: judged.weight,
-            operation: judged.operation,
-            edge: judged.edge,
+            operation: arena::NONE,
+            edge: arena::NONE,
             pane: judged.end.pane(),
             status: StatusCode::of(self.fields.http_status, self.fields.rpc_status),
             bucket: histogram::bucket_of(judged.duration_ns),
             marks: judged.marks,
+        };
+        self.stage.push(fact, judged.end);
+        let unnamed = unnamed::Span {
+            fact: judged.fact,
+            service: self.from.service,
+            operation: self.operation(judged.kind, span),
+            peer: if judged.kind.calls() { self.peer() } else { None },
+        };
+        if self.unnamed.push(unnamed) {
+            self.name();
         }
+    }
+
+    #[inline(never)]
+    fn name(&mut self) {
+        self.unnamed.name(&mut self.stage.facts, &mut self.state.tables);
     }
 
     #[cold]
@@ -167,7 +181,7 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
         let subjects = subjects.map(|text| self.fields.get(text));
         self.bad.push(Bad {
             service: self.from.service,
-            operation: judged.operation,
+            fact: judged.fact,
             end: judged.end,
             trace_id: span.trace_id,
             span_id: span.span_id,
@@ -262,7 +276,7 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
             }
         }
         let judged = self.judge(span);
-        self.stage.push(self.fact(&judged), judged.end);
+        self.keep(span, &judged);
         let mut bad = None;
         if judged.marks.has(Marks::SERVES) {
             if self.fields.any(&TAGGED) {
@@ -293,11 +307,13 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
     }
 
     fn settle(&mut self) {
+        self.name();
         self.stage.settle(&self.bad, self.state);
         self.bad.clear();
     }
 
     fn forget(&mut self) {
+        self.unnamed.clear();
         self.stage.clear();
         self.bad.clear();
     }

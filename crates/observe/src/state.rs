@@ -134,12 +134,15 @@ impl State {
     /// Everything must have been handed over before.
     pub(crate) fn age(&mut self) {
         self.recall.adapt(self.now.unix_ns());
-        let generation = generation(self.now);
-        if generation <= self.tables.generation {
-            return;
+        if self.is_generation_over() {
+            let generation = generation(self.now);
+            self.tables.sweep(generation);
+            self.recall.age(generation);
         }
-        self.tables.sweep(generation);
-        self.recall.age(generation);
+    }
+
+    pub(crate) fn is_generation_over(&self) -> bool {
+        generation(self.now) > self.tables.generation
     }
 }
 

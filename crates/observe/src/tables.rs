@@ -153,6 +153,10 @@ impl Outcomes {
         self.slow = self.slow.wrapping_add(u32::from(slow));
     }
 
+    pub(crate) const fn is_bad(self) -> bool {
+        self.errors | self.slow != 0
+    }
+
     pub(crate) fn add_all(&mut self, other: Self) {
         self.total = self.total.wrapping_add(other.total);
         self.errors = self.errors.wrapping_add(other.errors);

@@ -4,7 +4,7 @@
 /// put together byte by byte.
 #[inline(always)]
 pub(crate) fn valid<const N: usize>(bytes: &[u8]) -> Option<&[u8; N]> {
-    const { assert!(N % 8 == 0) };
+    const { assert!(N.is_multiple_of(8)) };
     let id = <&[u8; N]>::try_from(bytes).ok()?;
     // In words, since comparing arrays of bytes costs several times as much.
     let (words, _) = id.as_chunks::<8>();

@@ -11,7 +11,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
 use auth::Tenant;
-use model::Timestamp;
+use model::{PaneDelta, Timestamp};
 use observe::{AutomaticSettings, Observer, ObserverOptions, SliPlan};
 use otlp::{Malformed, Signal, Summary};
 use parking_lot::Mutex;
@@ -187,16 +187,24 @@ impl Shared {
     }
 
     fn flush(&self) {
-        if self.behind.load(Ordering::Acquire) {
-            return;
+        if !self.behind.load(Ordering::Acquire) {
+            self.hand_over_by(Observer::flush);
         }
+    }
+
+    /// The last hand-over: nothing that was accepted may stay behind.
+    fn flush_last(&self) {
+        self.hand_over_by(Observer::flush_all);
+    }
+
+    fn hand_over_by(&self, flush: fn(&mut Observer) -> PaneDelta) {
         let handed_at = now();
         let flushed = {
             let mut state = self.state.lock();
             let deltas = state
                 .observers
                 .iter_mut()
-                .map(|(tenant, observer)| (Arc::clone(tenant), observer.flush()))
+                .map(|(tenant, observer)| (Arc::clone(tenant), flush(observer)))
                 .filter(|(_, delta)| !delta.is_empty())
                 .collect();
             let waiters = std::mem::take(&mut state.waiters);
@@ -205,12 +213,6 @@ impl Shared {
         };
         self.behind.store(true, Ordering::Release);
         self.hand_over(flushed);
-    }
-
-    /// The last hand-over: nothing that was accepted may stay behind.
-    fn flush_last(&self) {
-        self.behind.store(false, Ordering::Release);
-        self.flush();
     }
 
     fn hand_over(&self, flushed: Flushed) {

@@ -1,26 +1,21 @@
 use model::PeerKind;
 
 use super::SpanWalk;
-use crate::arena::NONE;
 use crate::fields::{Fields, Protocol, Text};
+use crate::hash::Key;
 use crate::tables::NewPeer;
 
 pub(super) const EDGE: u64 = 32;
 
 impl<'a> SpanWalk<'_, 'a> {
-    /// The edge of a span that calls, by what it says of its peer; [`NONE`] if it says nothing.
+    /// Whom a span calls, by what it says of its peer; nothing if it says nothing.
     #[inline(always)]
-    pub(super) fn edge(&mut self) -> u32 {
-        let Some(peer) = peer_of(&self.fields) else { return NONE };
+    pub(super) fn peer(&self) -> Option<(Key, NewPeer<'a>)> {
+        let peer = peer_of(&self.fields)?;
         let key = self.from.edges.tagged((peer.kind as u64) << 32 | u64::from(peer.port));
         let key = key.bytes(peer.address);
         let key = if peer.system.is_empty() { key } else { key.bytes(peer.system) };
-        let key = key.finish();
-        let tables = &mut self.state.tables;
-        match tables.edges.find(key, tables.generation) {
-            Some(id) => id,
-            None => tables.new_edge(key, self.from.service, &peer),
-        }
+        Some((key.finish(), peer))
     }
 }
 

@@ -34,15 +34,14 @@ impl<'a> SpanWalk<'_, 'a> {
             parent_span_id: span.parent_span_id,
             start_unix_ns: span.start_unix_ns,
             duration_ns: judged.duration_ns,
-            operation: judged.operation,
-            edge: judged.edge,
             tag_set: self.tag_set(),
             ..Compact::default()
         };
         let is_error = marks.has(Marks::ERROR);
         let message = if is_error { self.message(span) } else { NO_MESSAGE };
         record.set_message(message, is_error);
-        self.stage.records.push(Recorded { record, trace_hash, marks });
+        let fact = judged.fact;
+        self.stage.records.push(Recorded { record, fact, trace_hash, marks });
     }
 
     /// The set of tags of the span and its resource.

@@ -4,6 +4,7 @@ use super::reason::Reason;
 use super::stage::{Bad, Declared, Fact, Marks, Run, Stage, StatusCode};
 use crate::arena::NONE;
 use crate::hash::Seed;
+use crate::recall::Compact;
 use crate::series::Exemplar;
 use crate::state::State;
 use crate::tables::{Outcomes, Tables};
@@ -30,20 +31,23 @@ impl Stage {
         }
         state.recall.saw_spans(self.facts.len() as u64);
         for recorded in &self.records {
+            let Fact { operation, edge, .. } = self.facts[recorded.fact as usize];
+            let record = Compact { operation, edge, ..recorded.record };
             let sampled = state.recall.samples(recorded.trace_hash);
             if sampled || recorded.marks.is_bad() {
-                state.recall.push(recorded.record, sampled);
+                state.recall.push(record, sampled);
             }
             if state.joined.samples(recorded.trace_hash) {
-                state.joined.push(recorded.record);
+                state.joined.push(record);
             }
         }
         for bad in bad.iter().filter(|bad| bad.marks.has(Marks::SERVES) && bad.marks.is_bad()) {
-            keep_automatic_exemplars(bad, state);
+            let operation = self.facts[bad.fact as usize].operation;
+            keep_automatic_exemplars(bad, operation, state);
             note_subject(bad, &mut state.tables);
         }
         for declared in &self.declared {
-            count_declared(declared, bad, state);
+            count_declared(declared, bad, &self.facts, state);
         }
         let last = self.runs.last().copied();
         self.clear();
@@ -227,23 +231,29 @@ fn automatic_series(service: u32, tables: &mut Tables) -> [u32; 2] {
 }
 
 /// Bad events that show why the automatic SLIs burn.
-fn keep_automatic_exemplars(bad: &Bad<'_>, state: &mut State) {
+fn keep_automatic_exemplars(bad: &Bad<'_>, operation: u32, state: &mut State) {
     if state.automatic.is_none() {
         return;
     }
     let [availability, latency] = automatic_series(bad.service, &mut state.tables);
     if bad.marks.has(Marks::ERROR) {
-        keep_exemplar(availability, bad, bad.reason, state);
+        keep_exemplar(availability, bad, operation, bad.reason, state);
     }
     if bad.marks.has(Marks::SLOW) {
-        keep_exemplar(latency, bad, Reason::SLOW, state);
+        keep_exemplar(latency, bad, operation, Reason::SLOW, state);
     }
 }
 
-fn keep_exemplar(series: u32, bad: &Bad<'_>, reason: Reason<'_>, state: &mut State) {
+fn keep_exemplar(
+    series: u32,
+    bad: &Bad<'_>,
+    operation: u32,
+    reason: Reason<'_>,
+    state: &mut State,
+) {
     let max = state.tables.limits.exemplars;
     let sampled = state.recall.samples(bad.trace_hash);
-    let operation = state.tables.operations.get(bad.operation).name.clone();
+    let operation = state.tables.operations.get(operation).name.clone();
     if !state.tables.touch_series(series).wants(&operation, sampled, max) {
         return;
     }
@@ -273,12 +283,13 @@ fn note_subject(bad: &Bad<'_>, tables: &mut Tables) {
     }
 }
 
-fn count_declared(declared: &Declared, bad: &[Bad<'_>], state: &mut State) {
+fn count_declared(declared: &Declared, bad: &[Bad<'_>], facts: &[Fact], state: &mut State) {
     let Declared { series, pane, weight, bad: shown_by } = *declared;
     let Some(bad) = bad.get(shown_by as usize) else {
         return state.count(series, pane, Count::one_good(weight));
     };
     state.count(series, pane, Count::one_bad(weight));
     let is_slow = !bad.marks.has(Marks::ERROR) && bad.marks.has(Marks::SLOW);
-    keep_exemplar(series, bad, if is_slow { Reason::SLOW } else { bad.reason }, state);
+    let reason = if is_slow { Reason::SLOW } else { bad.reason };
+    keep_exemplar(series, bad, facts[bad.fact as usize].operation, reason, state);
 }

@@ -37,8 +37,9 @@ pub(super) struct Run {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fact {
     pub(super) weight: u64,
+    /// [`NONE`] until it is named.
     pub(super) operation: u32,
-    /// Of a span that calls; [`NONE`] if it does not say whom.
+    /// Of a span that calls; [`NONE`] if it does not say whom, and until it is named.
     pub(super) edge: u32,
     pub(super) pane: Pane,
     pub(super) status: StatusCode,
@@ -65,7 +66,9 @@ pub(super) struct Tagged {
 /// A compact record, and for which samples.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Recorded {
+    /// But for its operation and edge, which are those of its fact.
     pub(super) record: Compact,
+    pub(super) fact: u32,
     pub(super) trace_hash: u64,
     pub(super) marks: Marks,
 }
@@ -84,7 +87,7 @@ pub(super) struct Declared {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bad<'a> {
     pub(super) service: u32,
-    pub(super) operation: u32,
+    pub(super) fact: u32,
     pub(super) end: Timestamp,
     pub(super) trace_id: [u8; 16],
     pub(super) span_id: [u8; 8],

@@ -114,7 +114,7 @@ fn a_million_services_stay_within_the_caps() {
     let held = observer.stats().held;
     // The overflow entries come on top.
     assert!(held.services <= 500 && held.resources <= 502, "{held:?}");
-    assert!(held.operations <= 1600 && held.tags <= 502, "{held:?}");
+    assert!(held.operations <= 2600 && held.tags <= 502, "{held:?}");
     assert!(observer.stats().recall.bytes <= 1 << 20);
     assert_eq!(observer.flush().services.iter().map(|s| s.spans).sum::<u64>(), 20_000);
 }
@@ -158,4 +158,30 @@ fn a_resource_that_sends_no_spans_for_long_keeps_its_own_tags() {
     let delta = observer.flush();
     let [tag] = delta.tags.as_slice() else { panic!("{delta:?}") };
     assert_eq!((&*tag.service.name, &*tag.key, &*tag.value), ("quiet", "service.version", "v1"));
+}
+
+#[test]
+fn a_hand_over_is_bounded_and_begins_with_what_is_bad() {
+    let per_service = 600;
+    let services = crate::HANDED_OVER_MAX / per_service + 2;
+    let mut observer = observer();
+    for service in 0..services {
+        let spans = (0..per_service).map(|number| {
+            let bad = number == per_service - 1;
+            span(SERVER, &format!("op-{number}"), if bad { "error.type=x" } else { "" })
+        });
+        let spans = spans.map(|span| match span.attributes.is_empty() {
+            true => span,
+            false => failed(span, "broken"),
+        });
+        let request = traces(&format!("service.name=s{service}"), spans.collect());
+        observer.traces(&request, NOW).unwrap();
+    }
+    let first = observer.flush();
+    assert_eq!(first.operations.len(), crate::HANDED_OVER_MAX);
+    assert_eq!(first.operations.iter().filter(|o| o.errors > 0).count(), services);
+    let second = observer.flush();
+    let handed = first.operations.len() + second.operations.len();
+    assert_eq!(handed, services * per_service);
+    assert!(observer.flush_all().is_empty());
 }
