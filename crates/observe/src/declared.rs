@@ -1,16 +1,13 @@
-use std::borrow::Cow;
-use std::sync::Arc;
+mod series;
+mod tally;
 
-use model::SeriesKey;
+use model::{Pane, Timestamp};
 use otlp::{Resource, Scope, Value};
-use slo::filter::SlotValue;
+use slo::filter::{Memo, Program, SlotValue};
 
-use crate::hash::Hash128;
-use crate::plan::{Selected, SignalPlan, Sli, SlotId};
-use crate::series::Series;
-use crate::tables::{OVERFLOW, Tables};
+use crate::plan::{FieldPlan, ROOT, SlotId, Stage};
 
-const DECLARED: u64 = 20;
+pub(crate) use tally::Tallies;
 
 /// The values of the fields that the declared SLIs of one signal look at, for the event at hand.
 #[derive(Debug)]
@@ -18,50 +15,69 @@ pub(crate) struct Slots<'a> {
     values: Vec<SlotValue<'a>>,
     /// Slots of the event's own attributes that were filled.
     filled: Vec<SlotId>,
-    /// Indices of the SLIs that events of this resource may pass.
-    active: Vec<u16>,
+    /// Where in the index the resource leads; idle if nothing can be found from there.
+    of_resource: Vec<u32>,
+    /// Where the metric leads from there; for other signals the same.
+    of_metric: Vec<u32>,
+    /// Programs that the event at hand may pass.
+    found: Vec<u32>,
+    /// Series that want the event at hand as an exemplar.
+    pub(crate) wanting: Vec<u32>,
 }
 
-/// What an event is to an SLI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Uncounted,
-    Good,
-    Bad,
+/// An event, as far as what SLIs count of it is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) pane: Pane,
+    /// How many events it stands for.
+    pub(crate) weight: u64,
+    /// Whether its trace is kept whole.
+    pub(crate) sampled: bool,
+}
+
+impl Event {
+    pub(crate) fn at(at: Timestamp, weight: u64, sampled: bool) -> Self {
+        Self { pane: at.pane(), weight, sampled }
+    }
 }
 
 impl<'a> Slots<'a> {
-    pub(crate) fn new(plan: &SignalPlan) -> Self {
+    pub(crate) fn new(plan: &FieldPlan) -> Self {
         Self {
             values: vec![SlotValue::Missing; plan.slots],
             filled: Vec::new(),
-            active: Vec::new(),
+            of_resource: Vec::new(),
+            of_metric: Vec::new(),
+            found: Vec::new(),
+            wanting: Vec::new(),
         }
     }
 
     /// Takes up a resource and finds the SLIs that it may concern.
-    pub(crate) fn resource(&mut self, plan: &SignalPlan, resource: Resource<'a>) {
-        if plan.slis.is_empty() {
+    pub(crate) fn resource(&mut self, plan: &FieldPlan, memo: &mut Memo, resource: Resource<'a>) {
+        self.of_resource.clear();
+        self.of_metric.clear();
+        if self.values.is_empty() && !plan.index.leads_from(ROOT, Stage::Resource) {
             return;
         }
+        memo.next_scope();
         self.values.fill(SlotValue::Missing);
         if !plan.resource.is_empty() {
             for (key, value) in resource.attributes() {
                 self.put_all(&plan.resource, key, value);
             }
         }
-        self.active.clear();
-        for (at, sli) in plan.slis.iter().enumerate() {
-            if sli.total.may_pass(&self.values) || sli.numerator.may_pass(&self.values) {
-                self.active.push(at as u16);
-            }
-        }
+        let nodes =
+            std::iter::once(ROOT).chain(plan.index.lead(ROOT, Stage::Resource, &self.values));
+        self.of_resource.extend(nodes.filter(|&node| plan.index.leads_from(node, Stage::Metric)));
+        self.of_metric.extend_from_slice(&self.of_resource);
     }
 
-    pub(crate) fn scope(&mut self, plan: &SignalPlan, scope: Scope<'a>) {
+    pub(crate) fn scope(&mut self, plan: &FieldPlan, memo: &mut Memo, scope: Scope<'a>) {
         if plan.scope.is_empty() {
             return;
         }
+        memo.next_scope();
         for (_, slot) in &plan.scope {
             self.set(*slot, SlotValue::Missing);
         }
@@ -75,7 +91,18 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Takes up an attribute of the event that goes to a slot; see [`SignalPlan::item`].
+    /// Takes up a metric, whose fields were set; whether any SLI may count points of it.
+    pub(crate) fn metric(&mut self, plan: &FieldPlan) -> bool {
+        self.of_metric.clear();
+        for &node in &self.of_resource {
+            let lead = plan.index.lead(node, Stage::Metric, &self.values);
+            let nodes = std::iter::once(node).chain(lead);
+            self.of_metric.extend(nodes.filter(|&node| plan.index.leads_from(node, Stage::Event)));
+        }
+        !self.is_idle()
+    }
+
+    /// Takes up an attribute of the event that goes to a slot; see [`FieldPlan::item`].
     #[inline]
     pub(crate) fn attribute(&mut self, slot: SlotId, value: Value<'a>) {
         self.set(slot, slot_value(value));
@@ -90,70 +117,53 @@ impl<'a> Slots<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn set(&mut self, slot: SlotId, value: SlotValue<'a>) {
         if let Some(known) = self.values.get_mut(usize::from(slot)) {
             *known = value;
         }
     }
 
+    /// Whether no SLI can count events of this resource and metric.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.active.is_empty()
+        self.of_metric.is_empty()
     }
 
-    /// The SLIs that events of this resource may pass, by number; none beyond the last.
+    /// Finds the programs that the event at hand may pass; returns how many there are.
     #[inline]
-    pub(crate) fn active<'p>(&self, plan: &'p SignalPlan, number: usize) -> Option<&'p Sli> {
-        plan.slis.get(usize::from(*self.active.get(number)?))
-    }
-
-    pub(crate) fn values(&self) -> &[SlotValue<'a>] {
-        &self.values
-    }
-
-    /// What a single event is: it counts if it passes `total`, and the numerator decides.
-    pub(crate) fn outcome(&self, sli: &Sli) -> Outcome {
-        if !sli.total.program.matches(&self.values) {
-            return Outcome::Uncounted;
+    pub(crate) fn find(&mut self, plan: &FieldPlan, memo: &mut Memo) -> usize {
+        memo.next_event();
+        self.found.clear();
+        for &node in &self.of_metric {
+            self.found.extend_from_slice(plan.index.programs(node));
+            for leaf in plan.index.lead(node, Stage::Event, &self.values) {
+                self.found.extend_from_slice(plan.index.programs(leaf));
+            }
         }
-        let selected = sli.numerator.program.matches(&self.values);
-        if selected == (sli.numerator_is == Selected::Good) { Outcome::Good } else { Outcome::Bad }
+        self.found.len()
+    }
+
+    /// One of those that were found.
+    #[inline]
+    pub(crate) fn found(&self, at: usize) -> usize {
+        self.found.get(at).map_or(usize::MAX, |&number| number as usize)
+    }
+
+    /// Whether the event at hand passes a program.
+    #[inline]
+    pub(crate) fn pass(&self, program: &Program, plan: &FieldPlan, memo: &mut Memo) -> bool {
+        program.matches(&plan.filters, &self.values, memo)
+    }
+
+    fn value(&self, slot: SlotId) -> SlotValue<'a> {
+        self.values.get(usize::from(slot)).copied().unwrap_or(SlotValue::Missing)
     }
 
     fn put_all(&mut self, fields: &[(Box<[u8]>, SlotId)], key: &[u8], value: Value<'a>) {
         if let Some((_, slot)) = fields.iter().find(|(known, _)| **known == *key) {
             self.set(*slot, slot_value(value));
         }
-    }
-}
-
-impl Tables {
-    /// The series of a declared SLI and the group that the event at hand belongs to. Groups beyond
-    /// the limit share one whose every value is `__overflow__`.
-    pub(crate) fn declared_series(&mut self, sli: &Sli, slots: &Slots<'_>) -> u32 {
-        let family = self.seed.of(DECLARED, sli.slo.as_bytes());
-        let start = self.seed.start(DECLARED).bytes(sli.slo.as_bytes());
-        let value = |slot: SlotId| {
-            slots.values.get(usize::from(slot)).copied().unwrap_or(SlotValue::Missing)
-        };
-        let key = sli.group_by.iter().fold(start, |hash, &slot| hash_slot(hash, value(slot)));
-        let key = key.finish();
-        if let Some(id) = self.series.find(key, self.generation) {
-            return id;
-        }
-        let overflow = start.number(u64::MAX).finish();
-        let (key, group) = if sli.group_by.is_empty() {
-            (key, Vec::new())
-        } else if self.series.has_room(family) {
-            let group = sli.group_by.iter().map(|&slot| self.clean(&text_of(value(slot))));
-            (key, group.collect())
-        } else if let Some(id) = self.series.find(overflow, self.generation) {
-            return id;
-        } else {
-            (overflow, sli.group_by.iter().map(|_| Arc::from(OVERFLOW)).collect())
-        };
-        let series = Series::new(SeriesKey::Declared { slo: sli.slo.clone(), group });
-        self.series.insert(key, family, self.generation, series)
     }
 }
 
@@ -165,29 +175,4 @@ fn slot_value(value: Value<'_>) -> SlotValue<'_> {
         Value::Bool(flag) => SlotValue::Bool(flag),
         _ => SlotValue::Missing,
     }
-}
-
-/// Values that print the same are one group, as their text is all that is told of them.
-fn hash_slot(hash: Hash128, value: SlotValue<'_>) -> Hash128 {
-    match value {
-        SlotValue::Missing => hash.bytes(b""),
-        SlotValue::Str(text) => hash.bytes(text),
-        other => hash.bytes(&text_of(other)),
-    }
-}
-
-/// A group's value as text; what is missing is the empty text, as Prometheus has it.
-fn text_of(value: SlotValue<'_>) -> Cow<'_, [u8]> {
-    let text = match value {
-        SlotValue::Missing => return Cow::Borrowed(b""),
-        SlotValue::Str(text) => return Cow::Borrowed(text),
-        SlotValue::Int(number) => number.to_string(),
-        SlotValue::Float(number) => number.to_string(),
-        SlotValue::Bool(flag) => flag.to_string(),
-        SlotValue::Duration(ns) => ns.to_string(),
-        SlotValue::Kind(kind) => kind.as_str().to_owned(),
-        SlotValue::Status(status) => format!("{status:?}").to_ascii_lowercase(),
-        SlotValue::Severity(number) => number.to_string(),
-    };
-    Cow::Owned(text.into_bytes())
 }

@@ -16,6 +16,7 @@ impl State {
     pub(crate) fn flush(&mut self, worker: u32, slice: usize) -> PaneDelta {
         // What is idle is let go below, which must not meet counts that were left behind.
         let slice = if self.is_generation_over() { usize::MAX } else { slice };
+        self.tallies.hand_over(&self.slis, &mut self.tables);
         let (joined, sample_weight) = self.joined.drain();
         let spans = joined.iter().map(|record| self.tables.span_record(record)).collect();
         let tables = &mut self.tables;

@@ -1,8 +1,8 @@
-use model::{Count, Timestamp};
+use model::Timestamp;
 use otlp::{LogRecord, LogsVisitor, Resource, Scope, Value};
 use slo::filter::{Intrinsic, SlotValue};
 
-use crate::declared::{Outcome, Slots};
+use crate::declared::{Event, Slots};
 use crate::options::{ERROR_SEVERITY_MIN, TEMPLATE_SEVERITY_MIN};
 use crate::plan::SignalPlan;
 use crate::series::Exemplar;
@@ -22,9 +22,14 @@ pub(crate) struct LogWalk<'o, 'a> {
 
 impl<'o> LogWalk<'o, '_> {
     pub(crate) fn new(state: &'o mut State, plan: &'o SignalPlan, accepted: Accepted) -> Self {
-        let (slots, declares) = (Slots::new(plan), !plan.slis.is_empty());
+        let (slots, declares) = (Slots::new(&plan.fields), !plan.slis.is_empty());
         let service = state.tables.overflow_service;
         Self { state, plan, accepted, service, slots, declares }
+    }
+
+    /// Adds up what was counted.
+    pub(crate) fn end(self) {
+        self.state.tallies.logs.settle(&mut self.state.tables);
     }
 }
 
@@ -47,7 +52,7 @@ impl<'a> LogWalk<'_, 'a> {
     }
 
     fn declared(&mut self, record: &LogRecord<'a>, at: Timestamp, severity: u8) {
-        for &(intrinsic, slot) in &self.plan.intrinsics {
+        for &(intrinsic, slot) in &self.plan.fields.intrinsics {
             let value = match (intrinsic, record.body) {
                 (Intrinsic::Severity, _) if severity > 0 => SlotValue::Severity(severity),
                 (Intrinsic::Body, Value::Str(body)) => SlotValue::Str(body),
@@ -58,17 +63,12 @@ impl<'a> LogWalk<'_, 'a> {
             };
             self.slots.set(slot, value);
         }
-        let mut number = 0;
-        while let Some(sli) = self.slots.active(self.plan, number) {
-            number += 1;
-            let count = match self.slots.outcome(sli) {
-                Outcome::Uncounted => continue,
-                Outcome::Good => Count::one_good(1),
-                Outcome::Bad => Count::one_bad(1),
-            };
-            let series = self.state.tables.declared_series(sli, &self.slots);
-            self.state.count(series, at.pane(), count);
-            if count.bad_observed > 0 && record.trace_id != [0; 16] {
+        let state = &mut *self.state;
+        let sampled = state.recall.samples(crate::recall::trace_hash(record.trace_id));
+        let event = Event::at(at, 1, sampled);
+        state.tallies.logs.count(self.plan, &mut self.slots, &mut state.tables, event);
+        while let Some(series) = self.slots.wanting.pop() {
+            if record.trace_id != [0; 16] {
                 self.keep_exemplar(series, record, at);
             }
         }
@@ -100,26 +100,28 @@ impl<'a> LogWalk<'_, 'a> {
 
 impl<'a> LogsVisitor<'a> for LogWalk<'_, 'a> {
     fn key_lengths(&self) -> u64 {
-        self.plan.key_lengths
+        self.plan.fields.key_lengths
     }
 
     fn resource(&mut self, resource: Resource<'a>) {
         let id = self.state.tables.resource(resource);
         self.service = self.state.tables.resources.get(id).service;
         if self.declares {
-            self.slots.resource(self.plan, resource);
+            let memo = &mut self.state.tallies.logs.memo;
+            self.slots.resource(&self.plan.fields, memo, resource);
         }
     }
 
     fn scope(&mut self, scope: Scope<'a>) {
         if self.declares {
-            self.slots.scope(self.plan, scope);
+            let memo = &mut self.state.tallies.logs.memo;
+            self.slots.scope(&self.plan.fields, memo, scope);
         }
     }
 
     fn attribute(&mut self, key: &'a [u8], value: Value<'a>) {
         if self.declares
-            && let Some(slot) = self.plan.item(key)
+            && let Some(slot) = self.plan.fields.item(key)
         {
             self.slots.attribute(slot, value);
         }

@@ -13,7 +13,7 @@ use slo::stream::Increment;
 use crate::declared::Slots;
 use crate::fields::Fields;
 use crate::hash::Seed;
-use crate::plan::SignalPlan;
+use crate::plan::MetricPlan;
 use crate::state::{Accepted, State};
 use crate::tables::attributes_hash;
 use automatic::ServerHistogram;
@@ -27,7 +27,7 @@ const NO_RECORDED_VALUE: u32 = otlp::NO_RECORDED_VALUE;
 #[derive(Debug)]
 pub(crate) struct MetricWalk<'o, 'a> {
     state: &'o mut State,
-    plan: &'o SignalPlan,
+    plan: &'o MetricPlan,
     accepted: Accepted,
     service: u32,
     resource_hash: u128,
@@ -42,8 +42,8 @@ pub(crate) struct MetricWalk<'o, 'a> {
 }
 
 impl<'o> MetricWalk<'o, '_> {
-    pub(crate) fn new(state: &'o mut State, plan: &'o SignalPlan, accepted: Accepted) -> Self {
-        let slots = Slots::new(plan);
+    pub(crate) fn new(state: &'o mut State, plan: &'o MetricPlan, accepted: Accepted) -> Self {
+        let slots = Slots::new(&plan.fields);
         let service = state.tables.overflow_service;
         Self {
             state,
@@ -149,19 +149,21 @@ impl<'a> MetricWalk<'_, 'a> {
 
 impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
     fn key_lengths(&self) -> u64 {
-        automatic::KEY_LENGTHS | self.plan.key_lengths
+        automatic::KEY_LENGTHS | self.plan.fields.key_lengths
     }
 
     fn resource(&mut self, resource: Resource<'a>) {
         let id = self.state.tables.resource(resource);
         let entry = self.state.tables.resources.get(id);
         (self.service, self.resource_hash) = (entry.service, entry.common);
-        self.slots.resource(self.plan, resource);
+        let memo = &mut self.state.tallies.metrics;
+        self.slots.resource(&self.plan.fields, memo, resource);
     }
 
     fn scope(&mut self, scope: Scope<'a>) {
         self.scope = (scope.name(), scope.version());
-        self.slots.scope(self.plan, scope);
+        let memo = &mut self.state.tallies.metrics;
+        self.slots.scope(&self.plan.fields, memo, scope);
     }
 
     fn metric(&mut self, metric: &Metric<'a>) {
@@ -186,7 +188,7 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
             self.fields.read(key, value);
         }
         if self.declares
-            && let Some(slot) = self.plan.item(key)
+            && let Some(slot) = self.plan.fields.item(key)
         {
             self.slots.attribute(slot, value);
         }

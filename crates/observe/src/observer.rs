@@ -109,7 +109,9 @@ impl Observer {
         let accepted = self.state.begin(now);
         let slis = self.state.slis.clone();
         let mut walk = LogWalk::new(&mut self.state, &slis.logs, accepted);
-        otlp::logs(request, &scratch, &mut walk)
+        let summary = otlp::logs(request, &scratch, &mut walk);
+        walk.end();
+        summary
     }
 
     /// Hands over what was counted since the last time. Its cost follows what was touched: of
@@ -145,7 +147,7 @@ impl Observer {
 
     /// Judges what comes from now on by other SLIs.
     pub fn replace_slis(&mut self, slis: Arc<SliPlan>) {
-        self.state.slis = slis;
+        self.state.replace_slis(slis);
     }
 
     /// Judges automatic SLIs by another threshold from now on, or makes none any more.

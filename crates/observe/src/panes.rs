@@ -29,6 +29,22 @@ impl PaneCounts {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.panes.is_empty()
+    }
+
+    /// Adds everything to other counts, and keeps the room.
+    pub(crate) fn move_to(&mut self, other: &mut Self) {
+        self.panes.drain(..).for_each(|entry| other.add(entry.pane, entry.count));
+        self.last = 0;
+    }
+
+    /// Forgets everything, and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.panes.clear();
+        self.last = 0;
+    }
+
     pub(crate) fn drain(&mut self) -> Vec<PaneCount> {
         self.last = 0;
         std::mem::take(&mut self.panes)

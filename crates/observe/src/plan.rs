@@ -1,14 +1,18 @@
+mod index;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use model::Telemetry;
 use otlp::key_length_bit;
-use slo::filter::{
-    Comparison, Expr, Field, Filter, Intrinsic, Literal, Op, Plan, Program, TooManyFields,
-    ValueBound, ValueSplit,
-};
+use slo::filter::{Field, Filter, Intrinsic, Plan, Program, TooManyFields, ValueBound, ValueSplit};
 use slo::openslo::{Indicator, Numerator, Selector, SloDefinition};
 
+pub(crate) use index::{Index, ROOT, Stage};
+
 use crate::keys::Keys;
+use index::Entry;
 
 /// Where a field's value is put.
 pub(crate) type SlotId = u16;
@@ -18,14 +22,14 @@ pub(crate) type SlotId = u16;
 #[derive(Clone, Debug, Default)]
 pub struct SliPlan {
     pub(crate) traces: SignalPlan,
-    pub(crate) metrics: SignalPlan,
+    pub(crate) metrics: MetricPlan,
     pub(crate) logs: SignalPlan,
 }
 
-/// The SLIs of one signal.
+/// The fields that the SLIs of one signal look at.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SignalPlan {
-    pub(crate) slis: Vec<Sli>,
+pub(crate) struct FieldPlan {
+    pub(crate) filters: Plan,
     pub(crate) slots: usize,
     pub(crate) resource: Vec<(Box<[u8]>, SlotId)>,
     pub(crate) scope: Vec<(Box<[u8]>, SlotId)>,
@@ -33,28 +37,72 @@ pub(crate) struct SignalPlan {
     /// Attributes of the event, in order of their keys' lengths.
     items: Vec<(Box<[u8]>, SlotId)>,
     pub(crate) key_lengths: u64,
+    /// Where programs are looked up, by the texts that they require.
+    pub(crate) index: Index,
 }
 
-/// One declared SLI.
+/// The SLIs of spans or log records.
+///
+/// SLIs with the same selector of all events share a [`Total`], and those among them that select
+/// the same events of it share a [`Judge`]: an event is shown to each once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SignalPlan {
+    pub(crate) fields: FieldPlan,
+    pub(crate) slis: Vec<Sli>,
+    pub(crate) totals: Vec<Total>,
+    pub(crate) judges: Vec<Judge>,
+}
+
+/// What a series is made of, beside the values of its group.
 #[derive(Clone, Debug)]
 pub(crate) struct Sli {
     pub(crate) slo: Arc<str>,
+    pub(crate) group_by: Vec<SlotId>,
+}
+
+/// Events that count.
+#[derive(Clone, Debug)]
+pub(crate) struct Total {
+    /// Which events, given that they were found by the index.
+    pub(crate) program: Program,
+    pub(crate) group_by: Vec<SlotId>,
+    pub(crate) judges: Range<usize>,
+}
+
+/// Which of the events that count are good, and for which SLIs.
+#[derive(Clone, Debug)]
+pub(crate) struct Judge {
+    pub(crate) numerator: Program,
+    pub(crate) numerator_is: Selected,
+    pub(crate) slis: Vec<u32>,
+}
+
+/// The SLIs of metric points.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MetricPlan {
+    pub(crate) fields: FieldPlan,
+    pub(crate) slis: Vec<MetricSli>,
+}
+
+/// One declared SLI of metric points.
+#[derive(Clone, Debug)]
+pub(crate) struct MetricSli {
+    pub(crate) sli: Sli,
     pub(crate) total: Side,
     pub(crate) numerator: Side,
     pub(crate) numerator_is: Selected,
     /// Whether the numerator comes as other metrics than the total.
     pub(crate) is_separate: bool,
-    pub(crate) group_by: Vec<SlotId>,
 }
 
 /// What the numerator selects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Selected {
     Good,
     Bad,
 }
 
-/// One selector of an SLI.
+/// One selector of an SLI of metric points.
 #[derive(Clone, Debug)]
 pub(crate) struct Side {
     /// The whole filter.
@@ -64,10 +112,6 @@ pub(crate) struct Side {
     pub(crate) bound: Option<ValueBound>,
     /// Whether histograms can be asked.
     pub(crate) can_split: bool,
-    /// Texts that fields of the resource must equal for any event to pass.
-    resource_guards: Vec<(SlotId, Box<[u8]>)>,
-    /// The only metric name that passes, if there is one.
-    metric_name: Option<Box<[u8]>>,
 }
 
 impl SliPlan {
@@ -78,7 +122,7 @@ impl SliPlan {
     pub fn compile(definitions: &[SloDefinition]) -> Result<Self, TooManyFields> {
         Ok(Self {
             traces: SignalPlan::compile(definitions, Telemetry::Traces)?,
-            metrics: SignalPlan::compile(definitions, Telemetry::Metrics)?,
+            metrics: MetricPlan::compile(definitions)?,
             logs: SignalPlan::compile(definitions, Telemetry::Logs)?,
         })
     }
@@ -96,18 +140,10 @@ impl SliPlan {
     }
 }
 
-impl SignalPlan {
-    fn compile(definitions: &[SloDefinition], signal: Telemetry) -> Result<Self, TooManyFields> {
-        let mut plan = Plan::new();
-        let mut slis = Vec::new();
-        for definition in definitions {
-            let Indicator::Ratio { numerator, total } = &definition.indicator;
-            if total.signal == signal {
-                slis.push(Sli::compile(&definition.name, numerator, total, &mut plan)?);
-            }
-        }
-        let mut compiled = Self { slis, slots: plan.fields().len(), ..Self::default() };
-        for (slot, field) in plan.fields().iter().enumerate() {
+impl FieldPlan {
+    fn new(filters: Plan, index: Index) -> Self {
+        let mut compiled = Self { slots: filters.fields().len(), index, ..Self::default() };
+        for (slot, field) in filters.fields().iter().enumerate() {
             let slot = slot as SlotId;
             let entry = |key: &String| (key.as_bytes().into(), slot);
             match field {
@@ -120,7 +156,8 @@ impl SignalPlan {
         compiled.items.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
         compiled.key_lengths =
             compiled.items.iter().fold(0, |mask, (key, _)| mask | key_length_bit(key.len()));
-        Ok(compiled)
+        compiled.filters = filters;
+        compiled
     }
 
     /// The keys of the attributes of the event that are looked at.
@@ -141,92 +178,115 @@ impl SignalPlan {
     }
 }
 
+/// The judges of one total, before they are numbered.
+type Judges = BTreeMap<(Program, Selected), Vec<u32>>;
+
+impl SignalPlan {
+    fn compile(definitions: &[SloDefinition], signal: Telemetry) -> Result<Self, TooManyFields> {
+        let mut filters = Plan::new();
+        let mut slis = Vec::new();
+        let mut totals: BTreeMap<(Program, Vec<SlotId>), Judges> = BTreeMap::new();
+        for (name, numerator, total) in of_signal(definitions, signal) {
+            let sli = Sli::compile(name, total, &mut filters)?;
+            let program = filters.compile(&total.filter)?;
+            let selected = filters.compile(&numerator.selector().filter)?;
+            let judges = totals.entry((program, sli.group_by.clone())).or_default();
+            judges.entry((selected, selects(numerator))).or_default().push(slis.len() as u32);
+            slis.push(sli);
+        }
+        let entries = totals
+            .keys()
+            .zip(0..)
+            .map(|((program, _), number)| Entry { number, required: program.required(&filters) });
+        let entries: Vec<_> = entries.collect();
+        let (index, looked_up) = Index::new(&entries, &filters);
+        let mut plan = Self { slis, ..Self::default() };
+        for (((program, group_by), judges), looked_up) in totals.into_iter().zip(looked_up) {
+            let given = |program: Program, known| program.given(known, &filters);
+            let first = plan.judges.len();
+            plan.judges.extend(judges.into_iter().map(|((numerator, numerator_is), slis)| Judge {
+                numerator,
+                numerator_is,
+                slis,
+            }));
+            plan.totals.push(Total {
+                program: looked_up.iter().fold(program, given),
+                group_by,
+                judges: first..plan.judges.len(),
+            });
+        }
+        plan.fields = FieldPlan::new(filters, index);
+        Ok(plan)
+    }
+}
+
+impl MetricPlan {
+    fn compile(definitions: &[SloDefinition]) -> Result<Self, TooManyFields> {
+        let mut filters = Plan::new();
+        let mut slis = Vec::new();
+        let mut entries = Vec::new();
+        let name = Field::Intrinsic(Intrinsic::MetricName);
+        for (slo, numerator, total) in of_signal(definitions, Telemetry::Metrics) {
+            let sli = MetricSli {
+                sli: Sli::compile(slo, total, &mut filters)?,
+                total: Side::compile(&total.filter, &mut filters)?,
+                numerator: Side::compile(&numerator.selector().filter, &mut filters)?,
+                numerator_is: selects(numerator),
+                is_separate: false,
+            };
+            let name = filters.slot(&name)?;
+            let of_sides = [&sli.total, &sli.numerator].map(|side| side.program.required(&filters));
+            let names = of_sides.each_ref().map(|required| {
+                required.iter().find(|r| r.slot == name).map(|required| &required.texts)
+            });
+            let is_separate =
+                matches!(names, [Some(a), Some(b)] if a.iter().all(|text| !b.contains(text)));
+            // A numerator alone counts only where it comes as another metric than the total.
+            let sides = if is_separate { 2 } else { 1 };
+            let number = slis.len() as u32;
+            let sides = of_sides.into_iter().take(sides);
+            entries.extend(sides.map(|required| Entry { number, required }));
+            slis.push(MetricSli { is_separate, ..sli });
+        }
+        let (index, _) = Index::new(&entries, &filters);
+        Ok(Self { fields: FieldPlan::new(filters, index), slis })
+    }
+}
+
 impl Sli {
-    fn compile(
-        name: &str,
-        numerator: &Numerator,
-        total: &Selector,
-        plan: &mut Plan,
-    ) -> Result<Self, TooManyFields> {
-        let numerator_is = match numerator {
-            Numerator::Good(_) => Selected::Good,
-            Numerator::Bad(_) => Selected::Bad,
-        };
-        let total_side = Side::compile(&total.filter, plan)?;
-        let numerator = Side::compile(&numerator.selector().filter, plan)?;
-        let group_by: Result<_, _> = total.group_by.iter().map(|field| plan.slot(field)).collect();
-        let is_separate = match (&total_side.metric_name, &numerator.metric_name) {
-            (Some(total), Some(numerator)) => total != numerator,
-            _ => false,
-        };
-        Ok(Self {
-            slo: Arc::from(name),
-            total: total_side,
-            numerator,
-            numerator_is,
-            is_separate,
-            group_by: group_by?,
-        })
+    fn compile(name: &str, total: &Selector, filters: &mut Plan) -> Result<Self, TooManyFields> {
+        let group_by: Result<_, _> =
+            total.group_by.iter().map(|field| filters.slot(field)).collect();
+        Ok(Self { slo: Arc::from(name), group_by: group_by? })
     }
 }
 
 impl Side {
-    fn compile(filter: &Filter, plan: &mut Plan) -> Result<Self, TooManyFields> {
-        let program = plan.compile(filter)?;
+    fn compile(filter: &Filter, filters: &mut Plan) -> Result<Self, TooManyFields> {
+        let program = filters.compile(filter)?;
         let (points, bound, can_split) = match filter.split_value_bound() {
             ValueSplit::All => (program.clone(), None, true),
-            ValueSplit::Bound { points, bound } => (plan.compile(&points)?, Some(bound), true),
+            ValueSplit::Bound { points, bound } => (filters.compile(&points)?, Some(bound), true),
             ValueSplit::Unsplittable { .. } => (program.clone(), None, false),
         };
-        let mut side = Self {
-            program,
-            points,
-            bound,
-            can_split,
-            resource_guards: Vec::new(),
-            metric_name: None,
-        };
-        for comparison in conjuncts(filter.expr()) {
-            let Comparison { field, op: Op::Equal, literal: Literal::Str(text), .. } = comparison
-            else {
-                continue;
-            };
-            match field {
-                Field::Resource(_) => {
-                    let slot = plan.slot(field)?;
-                    side.resource_guards.push((slot, text.as_bytes().into()));
-                }
-                Field::Intrinsic(Intrinsic::MetricName) => {
-                    side.metric_name = Some(text.as_bytes().into());
-                }
-                _ => {}
-            }
-        }
-        Ok(side)
-    }
-
-    /// Whether anything of a resource may pass, by what the resource alone tells.
-    pub(crate) fn may_pass(&self, slots: &[slo::filter::SlotValue<'_>]) -> bool {
-        self.resource_guards.iter().all(|(slot, text)| {
-            matches!(slots.get(usize::from(*slot)),
-                Some(slo::filter::SlotValue::Str(value)) if *value == &**text)
-        })
-    }
-
-    /// Whether any point of a metric may pass.
-    pub(crate) fn may_pass_metric(&self, name: &[u8]) -> bool {
-        self.metric_name.as_ref().is_none_or(|only| **only == *name)
+        Ok(Self { program, points, bound, can_split })
     }
 }
 
-/// The comparisons that all must hold.
-fn conjuncts(expr: &Expr) -> impl Iterator<Item = &Comparison> {
-    let parts = match expr {
-        Expr::And(parts) => parts.as_slice(),
-        other => std::slice::from_ref(other),
-    };
-    parts.iter().filter_map(|part| match part {
-        Expr::Compare(comparison) => Some(comparison),
-        _ => None,
+fn selects(numerator: &Numerator) -> Selected {
+    match numerator {
+        Numerator::Good(_) => Selected::Good,
+        Numerator::Bad(_) => Selected::Bad,
+    }
+}
+
+/// Name, numerator and total of the SLIs over a signal.
+fn of_signal(
+    definitions: &[SloDefinition],
+    signal: Telemetry,
+) -> impl Iterator<Item = (&str, &Numerator, &Selector)> {
+    definitions.iter().filter_map(move |definition| {
+        let Indicator::Ratio { numerator, total } = &definition.indicator;
+        (total.signal == signal).then_some((&*definition.name, numerator, total))
     })
 }

@@ -11,6 +11,8 @@ pub(crate) struct Series {
     pub(crate) touched: bool,
     pub(crate) panes: PaneCounts,
     exemplars: Vec<Exemplar>,
+    /// Whether no exemplar without, and none with, a trace that is kept whole would be kept.
+    is_closed: [bool; 2],
 }
 
 /// A bad event, names by their ids where there are such.
@@ -33,12 +35,19 @@ impl Series {
             touched: false,
             panes: PaneCounts::default(),
             exemplars: Vec::new(),
+            is_closed: [false; 2],
         }
     }
 
     #[inline]
     pub(crate) fn count(&mut self, pane: Pane, count: Count) {
         self.panes.add(pane, count);
+    }
+
+    /// Whether an exemplar might be kept, whatever its operation.
+    #[inline]
+    pub(crate) fn may_want(&self, sampled: bool) -> bool {
+        !self.is_closed[usize::from(sampled)]
     }
 
     /// Whether an exemplar would be kept; cheaper than to make one for nothing.
@@ -57,6 +66,23 @@ impl Series {
             self.exemplars.remove(victim);
         }
         self.exemplars.push(exemplar);
+        if self.exemplars.len() >= max {
+            self.is_closed = [false, true].map(|sampled| !self.displaces_any(sampled));
+        }
+    }
+
+    /// Whether there is an operation whose exemplar would displace another one.
+    fn displaces_any(&self, sampled: bool) -> bool {
+        let unsampled = self.exemplars.iter().any(|kept| !kept.sampled);
+        let mut all = 0..self.exemplars.len();
+        (sampled && unsampled)
+            || all.any(|at| self.repeats(at) && sampled >= self.exemplars[at].sampled)
+    }
+
+    /// Whether an earlier exemplar is of the same operation.
+    fn repeats(&self, at: usize) -> bool {
+        let own = &self.exemplars[at].operation;
+        self.exemplars[..at].iter().any(|kept| kept.operation == *own)
     }
 
     fn displaced_by(&self, operation: &Arc<str>, sampled: bool) -> Option<usize> {
@@ -67,15 +93,13 @@ impl Series {
         if self.exemplars.iter().any(|kept| kept.operation == *operation) {
             return None;
         }
-        let repeats = |at: usize| {
-            let own = &self.exemplars[at].operation;
-            self.exemplars[..at].iter().any(|kept| kept.operation == *own)
-        };
-        (0..self.exemplars.len()).find(|&at| repeats(at) && sampled >= self.exemplars[at].sampled)
+        let mut all = 0..self.exemplars.len();
+        all.find(|&at| self.repeats(at) && sampled >= self.exemplars[at].sampled)
     }
 
     /// The bad events, newest last.
     pub(crate) fn drain_exemplars(&mut self) -> Vec<BadEvent> {
+        self.is_closed = [false; 2];
         self.exemplars.sort_by_key(|exemplar| exemplar.at);
         let drained = self.exemplars.drain(..).map(|exemplar| BadEvent {
             at: exemplar.at,

@@ -10,7 +10,7 @@ use model::{SpanKind, Timestamp};
 use otlp::{Resource, Scope, Span, TraceVisitor, Value};
 use slo::filter::{Intrinsic, SlotValue, SpanStatus};
 
-use crate::declared::{Outcome, Slots};
+use crate::declared::{Event, Slots};
 use crate::fields::{Fields, KNOWN_KEYS, Text};
 use crate::hash::{Hash128, Key};
 use crate::keys::Keys;
@@ -20,7 +20,7 @@ use crate::tables::NewOperation;
 use crate::{arena, histogram, recall, verdict, weight};
 use name::{flag_key, name_of};
 use reason::Reason;
-use stage::{Bad, Declared, Fact, Marks, StatusCode, Tagged};
+use stage::{Bad, Fact, Marks, StatusCode, Tagged, Wanted};
 use unnamed::Unnamed;
 
 pub(crate) use stage::Stage;
@@ -75,10 +75,10 @@ struct Judged {
 
 impl<'o, 'a> SpanWalk<'o, 'a> {
     pub(crate) fn new(state: &'o mut State, plan: &'o SignalPlan, accepted: Accepted) -> Self {
-        let (slots, declares) = (Slots::new(plan), !plan.slis.is_empty());
+        let (slots, declares) = (Slots::new(&plan.fields), !plan.slis.is_empty());
         let stage = std::mem::take(&mut state.stage);
         let from = Sender::new(state, arena::NONE, state.tables.overflow_service);
-        let wanted = KNOWN_KEYS.and(plan.keys());
+        let wanted = KNOWN_KEYS.and(plan.fields.keys());
         let (fields, unnamed, bad) = (Fields::new(), Unnamed::new(), Vec::new());
         Self { state, plan, accepted, fields, slots, declares, wanted, unnamed, stage, bad, from }
     }
@@ -194,26 +194,20 @@ impl<'o, 'a> SpanWalk<'o, 'a> {
         (self.bad.len() - 1) as u32
     }
 
-    fn declared(&mut self, span: &Span<'a>, judged: &Judged, mut noted: Option<u32>) {
-        for &(intrinsic, slot) in &self.plan.intrinsics {
+    fn declared(&mut self, span: &Span<'a>, judged: &Judged, noted: Option<u32>) {
+        for &(intrinsic, slot) in &self.plan.fields.intrinsics {
             self.slots.set(slot, intrinsic_of(intrinsic, span, judged));
         }
-        let mut number = 0;
-        while let Some(sli) = self.slots.active(self.plan, number) {
-            number += 1;
-            let bad = match self.slots.outcome(sli) {
-                Outcome::Uncounted => continue,
-                Outcome::Good => arena::NONE,
-                Outcome::Bad => {
-                    let bad = noted.unwrap_or_else(|| self.note_bad(span, judged));
-                    noted = Some(bad);
-                    bad
-                }
-            };
-            let series = self.state.tables.declared_series(sli, &self.slots);
-            let (pane, weight) = (judged.end.pane(), judged.weight);
-            self.stage.declared.push(Declared { series, pane, weight, bad });
+        let state = &mut *self.state;
+        let sampled = state.recall.samples(judged.trace_hash);
+        let event = Event::at(judged.end, judged.weight, sampled);
+        state.tallies.traces.count(self.plan, &mut self.slots, &mut state.tables, event);
+        if self.slots.wanting.is_empty() {
+            return;
         }
+        let bad = noted.unwrap_or_else(|| self.note_bad(span, judged));
+        let wanted = self.slots.wanting.drain(..).map(|series| Wanted { series, bad });
+        self.stage.wanted.extend(wanted);
     }
 }
 
@@ -242,13 +236,15 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
         self.from = Sender::new(self.state, id, service);
         self.stage.begin_run(id, service);
         if self.declares {
-            self.slots.resource(self.plan, resource);
+            let memo = &mut self.state.tallies.traces.memo;
+            self.slots.resource(&self.plan.fields, memo, resource);
         }
     }
 
     fn scope(&mut self, scope: Scope<'a>) {
         if self.declares {
-            self.slots.scope(self.plan, scope);
+            let memo = &mut self.state.tallies.traces.memo;
+            self.slots.scope(&self.plan.fields, memo, scope);
         }
     }
 
@@ -256,7 +252,7 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
     fn attribute(&mut self, key: &'a [u8], value: Value<'a>) {
         self.fields.read(key, value);
         if self.declares
-            && let Some(slot) = self.plan.item(key)
+            && let Some(slot) = self.plan.fields.item(key)
         {
             self.slots.attribute(slot, value);
         }
@@ -303,17 +299,19 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
 
     #[inline(always)]
     fn is_full(&self) -> bool {
-        self.stage.is_full()
+        self.stage.is_full() || self.state.tallies.traces.is_full()
     }
 
     fn settle(&mut self) {
         self.name();
         self.stage.settle(&self.bad, self.state);
+        self.state.tallies.traces.settle(&mut self.state.tables);
         self.bad.clear();
     }
 
     fn forget(&mut self) {
         self.unnamed.clear();
+        self.state.tallies.traces.forget();
         self.stage.clear();
         self.bad.clear();
     }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use model::{Count, Pane, StreamPoint, Timestamp};
 
+use crate::declared::Tallies;
 use crate::options::{
     AutomaticSettings, FUTURE_SKEW_MAX, GENERATION_S, LATENCY_THRESHOLD_NS, ObserverOptions,
 };
@@ -17,6 +18,7 @@ pub(crate) struct State {
     pub(crate) recall: Recall,
     pub(crate) joined: Joined,
     pub(crate) slis: Arc<SliPlan>,
+    pub(crate) tallies: Tallies,
     pub(crate) automatic: Option<AutomaticSettings>,
     /// What takes longer is slow.
     pub(crate) slow_ns: u64,
@@ -86,12 +88,20 @@ impl State {
         self.slow_ns = slow_ns(automatic);
     }
 
+    /// Takes other SLIs; what the present ones have counted goes to their series.
+    pub(crate) fn replace_slis(&mut self, slis: Arc<SliPlan>) {
+        self.tallies.hand_over(&self.slis, &mut self.tables);
+        self.tallies = Tallies::new(&slis);
+        self.slis = slis;
+    }
+
     pub(crate) fn new(options: &ObserverOptions) -> Self {
         let limits = options.limits;
         Self {
             tables: Tables::new(options.seed, limits, options.redactor.clone()),
             recall: Recall::new(limits.recall_bytes),
             joined: Joined::new(limits.joined_spans),
+            tallies: Tallies::new(&options.slis),
             slis: options.slis.clone(),
             automatic: options.automatic,
             slow_ns: slow_ns(options.automatic),

@@ -5,6 +5,7 @@ mod declared;
 mod logs;
 mod metrics;
 mod otel;
+mod plan;
 mod recall;
 mod spans;
 mod whole;

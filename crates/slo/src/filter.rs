@@ -9,14 +9,18 @@ mod ast;
 mod check;
 mod error;
 mod lex;
+mod memo;
 mod parse;
 mod plan;
 mod predicate;
+mod required;
 mod split;
 
 pub use ast::{Comparison, Expr, Field, Intrinsic, Literal, Op, SeverityBand, SpanStatus};
 pub use error::FilterError;
+pub use memo::Memo;
 pub use plan::{FIELDS_MAX, Plan, Program, SlotValue, TooManyFields};
+pub use required::Required;
 pub use split::{Limit, ValueBound, ValueSplit, unit_ns};
 
 use model::Telemetry;

@@ -1,76 +1,61 @@
 use model::{Count, PointKind, Timestamp};
 use otlp::{Metric, MetricKind, Number};
-use slo::filter::{Intrinsic, SlotValue};
+use slo::filter::{Intrinsic, Program, SlotValue};
 
 use super::MetricWalk;
 use super::value::{Histogram, PointView, Selected, observed};
-use crate::declared::Outcome;
-use crate::plan::{self, Sli};
+use crate::plan::{self, MetricSli};
 
 impl<'a> MetricWalk<'_, 'a> {
     /// Whether some declared SLI may count points of the metric; puts what the metric tells into
     /// its slots.
     pub(super) fn selects(&mut self, metric: &Metric<'a>) -> bool {
-        if self.slots.is_idle() {
+        if self.plan.slis.is_empty() {
             return false;
         }
-        let mut active = (0..).map_while(|number| self.slots.active(self.plan, number));
-        let selected = active.any(|sli| {
-            sli.total.may_pass_metric(metric.name) || sli.numerator.may_pass_metric(metric.name)
-        });
-        if selected {
-            for &(intrinsic, slot) in &self.plan.intrinsics {
-                let value = match intrinsic {
-                    Intrinsic::MetricName => SlotValue::Str(metric.name),
-                    Intrinsic::MetricUnit => SlotValue::Str(metric.unit),
-                    _ => SlotValue::Missing,
-                };
-                self.slots.set(slot, value);
-            }
+        for &(intrinsic, slot) in &self.plan.fields.intrinsics {
+            let value = match intrinsic {
+                Intrinsic::MetricName => SlotValue::Str(metric.name),
+                Intrinsic::MetricUnit => SlotValue::Str(metric.unit),
+                _ => SlotValue::Missing,
+            };
+            self.slots.set(slot, value);
         }
-        selected
+        self.slots.metric(&self.plan.fields)
     }
 
     /// A point of a gauge or sum under the declared SLIs: sums count by their increase, gauges
     /// and sums that may fall count each point as one event.
     pub(super) fn declared_number(&mut self, view: &PointView<'a>, value: Option<Number>) {
         let Some(metric) = self.metric else { return };
-        let slot = self.plan.intrinsics.iter().find(|(known, _)| *known == Intrinsic::Value);
+        let slot = self.plan.fields.intrinsics.iter().find(|(known, _)| *known == Intrinsic::Value);
         if let Some((_, slot)) = slot {
             self.slots.set(*slot, number_value(value));
         }
-        if metric.kind == MetricKind::Sum && metric.monotonic {
-            let total = value.map_or(0, whole_of);
-            let selected = Some(Selected { events: total, uncertain: 0 });
-            let mut number = 0;
-            while let Some(sli) = self.slots.active(self.plan, number) {
-                number += 1;
-                let matches = |side: &plan::Side| side.program.matches(self.slots.values());
-                let total = if matches(&sli.total) { selected } else { None };
-                let numerator = if matches(&sli.numerator) { selected } else { None };
-                self.count_stream(sli, view, total, numerator);
+        let sums = metric.kind == MetricKind::Sum && metric.monotonic;
+        if !sums && value.is_none() {
+            return;
+        }
+        for at in 0..self.slots.find(&self.plan.fields, &mut self.state.tallies.metrics) {
+            let Some(sli) = self.plan.slis.get(self.slots.found(at)) else { continue };
+            let total = self.passes(&sli.total.program);
+            let numerator = self.passes(&sli.numerator.program);
+            if sums {
+                let events = value.map_or(0, whole_of);
+                let selected = |passes: bool| passes.then_some(Selected { events, uncertain: 0 });
+                self.count_stream(sli, view, selected(total), selected(numerator));
+            } else if total {
+                let good = numerator == (sli.numerator_is == plan::Selected::Good);
+                self.count_point(sli, view, good);
             }
-        } else {
-            self.declared_gauge(view, value);
         }
     }
 
-    fn declared_gauge(&mut self, view: &PointView<'a>, value: Option<Number>) {
-        if value.is_none() {
-            return;
-        }
+    fn count_point(&mut self, sli: &MetricSli, view: &PointView<'a>, good: bool) {
+        let count = if good { Count::one_good(1) } else { Count::one_bad(1) };
         let pane = Timestamp::from_unix_ns(view.time_unix_ns).pane();
-        let mut number = 0;
-        while let Some(sli) = self.slots.active(self.plan, number) {
-            number += 1;
-            let count = match self.slots.outcome(sli) {
-                Outcome::Uncounted => continue,
-                Outcome::Good => Count::one_good(1),
-                Outcome::Bad => Count::one_bad(1),
-            };
-            let series = self.state.tables.declared_series(sli, &self.slots);
-            self.state.count(series, pane, count);
-        }
+        let series = self.declared_series(sli);
+        self.state.count(series, pane, count);
     }
 
     /// A histogram under the declared SLIs: its observations are the events.
@@ -80,12 +65,10 @@ impl<'a> MetricWalk<'_, 'a> {
         histogram: Histogram<'_, 'a>,
     ) {
         let unit = self.unit();
-        let mut number = 0;
-        while let Some(sli) = self.slots.active(self.plan, number) {
-            number += 1;
-            let select = |side: &plan::Side| {
-                let passes = side.points.matches(self.slots.values());
-                if passes { histogram.select(side, unit) } else { None }
+        for at in 0..self.slots.find(&self.plan.fields, &mut self.state.tallies.metrics) {
+            let Some(sli) = self.plan.slis.get(self.slots.found(at)) else { continue };
+            let mut select = |side: &plan::Side| {
+                if self.passes(&side.points) { histogram.select(side, unit) } else { None }
             };
             let (total, numerator) = (select(&sli.total), select(&sli.numerator));
             let total = total.map(|total| match (sli.total.bound, sli.numerator.bound) {
@@ -102,20 +85,29 @@ impl<'a> MetricWalk<'_, 'a> {
 
     fn count_stream(
         &mut self,
-        sli: &Sli,
+        sli: &MetricSli,
         view: &PointView<'a>,
         total: Option<Selected>,
         numerator: Option<Selected>,
     ) {
         let Some((kind, count)) = stream_of(sli, total, numerator) else { return };
-        let series = self.state.tables.declared_series(sli, &self.slots);
+        let series = self.declared_series(sli);
         self.add(series, view, kind, count);
+    }
+
+    fn declared_series(&mut self, sli: &MetricSli) -> u32 {
+        let group = self.state.tables.group(&sli.sli.group_by, &self.slots);
+        self.state.tables.declared_series(&sli.sli, group, &self.slots)
+    }
+
+    fn passes(&mut self, program: &Program) -> bool {
+        self.slots.pass(program, &self.plan.fields, &mut self.state.tallies.metrics)
     }
 }
 
 /// What a point of a stream is to an SLI, by which of its sides select it.
 fn stream_of(
-    sli: &Sli,
+    sli: &MetricSli,
     total: Option<Selected>,
     numerator: Option<Selected>,
 ) -> Option<(PointKind, Count)> {

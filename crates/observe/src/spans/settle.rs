@@ -1,7 +1,7 @@
 use model::{AutomaticSli, AutomaticSource, Count, Pane};
 
 use super::reason::Reason;
-use super::stage::{Bad, Declared, Fact, Marks, Run, Stage, StatusCode};
+use super::stage::{Bad, Fact, Marks, Run, Stage, StatusCode, Wanted};
 use crate::arena::NONE;
 use crate::hash::Seed;
 use crate::recall::Compact;
@@ -46,8 +46,10 @@ impl Stage {
             keep_automatic_exemplars(bad, operation, state);
             note_subject(bad, &mut state.tables);
         }
-        for declared in &self.declared {
-            count_declared(declared, bad, &self.facts, state);
+        for &Wanted { series, bad: shown_by } in &self.wanted {
+            if let Some(bad) = bad.get(shown_by as usize) {
+                keep_declared_exemplar(series, bad, &self.facts, state);
+            }
         }
         let last = self.runs.last().copied();
         self.clear();
@@ -283,12 +285,7 @@ fn note_subject(bad: &Bad<'_>, tables: &mut Tables) {
     }
 }
 
-fn count_declared(declared: &Declared, bad: &[Bad<'_>], facts: &[Fact], state: &mut State) {
-    let Declared { series, pane, weight, bad: shown_by } = *declared;
-    let Some(bad) = bad.get(shown_by as usize) else {
-        return state.count(series, pane, Count::one_good(weight));
-    };
-    state.count(series, pane, Count::one_bad(weight));
+fn keep_declared_exemplar(series: u32, bad: &Bad<'_>, facts: &[Fact], state: &mut State) {
     let is_slow = !bad.marks.has(Marks::ERROR) && bad.marks.has(Marks::SLOW);
     let reason = if is_slow { Reason::SLOW } else { bad.reason };
     keep_exemplar(series, bad, facts[bad.fact as usize].operation, reason, state);

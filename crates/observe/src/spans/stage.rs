@@ -6,8 +6,8 @@ use crate::recall::Compact;
 
 /// Spans that are kept back before the request has to be known as whole.
 const FACTS_MAX: usize = 8192;
-/// Counts under declared SLIs that are kept back.
-const DECLARED_MAX: usize = 1 << 16;
+/// Exemplars of declared SLIs that are kept back.
+const WANTED_MAX: usize = 1 << 16;
 
 /// What the spans of a request come to. Nothing of it counts yet: a request that cannot be read
 /// as a whole is as good as none, and counting one span after the other would wait for memory at
@@ -18,7 +18,7 @@ pub(crate) struct Stage {
     pub(super) facts: Vec<Fact>,
     pub(super) tagged: Vec<Tagged>,
     pub(super) records: Vec<Recorded>,
-    pub(super) declared: Vec<Declared>,
+    pub(super) wanted: Vec<Wanted>,
     pub(super) late: u64,
     pub(super) future: u64,
 }
@@ -73,13 +73,11 @@ pub(super) struct Recorded {
     pub(super) marks: Marks,
 }
 
-/// A span under a declared SLI.
+/// A bad span that the series of a declared SLI wants as an exemplar.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Declared {
+pub(super) struct Wanted {
     pub(super) series: u32,
-    pub(super) pane: Pane,
-    pub(super) weight: u64,
-    /// The [`Bad`] that shows it; [`NONE`] if it is good.
+    /// The [`Bad`] that shows it.
     pub(super) bad: u32,
 }
 
@@ -101,7 +99,7 @@ pub(super) struct Bad<'a> {
 
 impl Stage {
     pub(super) fn is_full(&self) -> bool {
-        self.facts.len() >= FACTS_MAX || self.declared.len() >= DECLARED_MAX
+        self.facts.len() >= FACTS_MAX || self.wanted.len() >= WANTED_MAX
     }
 
     /// The spans of this resource follow.
@@ -124,7 +122,7 @@ impl Stage {
         self.facts.clear();
         self.tagged.clear();
         self.records.clear();
-        self.declared.clear();
+        self.wanted.clear();
         (self.late, self.future) = (0, 0);
     }
 }

@@ -8,30 +8,56 @@ use super::*;
 /// The plan of one SLO `objective` over a signal; `numerator` is `good` or `bad`.
 pub(super) fn plan(
     signal: &str,
-    numerator: &str,
+    numerator: &'static str,
     selected: &str,
     total: &str,
-    group: &str,
+    group: &'static str,
 ) -> Arc<SliPlan> {
+    compiled(&document(signal, "objective", total, selected, numerator, group), 1)
+}
+
+/// The plan of SLOs `slo-0` and so on: filters of all and of the selected events, what these are,
+/// and the group.
+pub(super) fn plans(
+    signal: &str,
+    slos: &[(String, String, &'static str, &'static str)],
+) -> Arc<SliPlan> {
+    let documents = slos.iter().enumerate().map(|(number, (total, selected, numerator, group))| {
+        document(signal, &format!("slo-{number}"), total, selected, numerator, group)
+    });
+    compiled(&documents.collect::<String>(), slos.len())
+}
+
+fn document(
+    signal: &str,
+    name: &str,
+    total: &str,
+    selected: &str,
+    numerator: &str,
+    group: &str,
+) -> String {
     let source = |filter: &str| {
         format!(
             "{{ metricSource: {{ type: otlp, spec: {{ signal: {signal}, filter: '{filter}', groupBy: [{group}] }} }} }}"
         )
     };
-    let text = format!(
-        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {{ name: objective }}\nspec:\n  service: shop\n  \
-         indicator:\n    metadata: {{ name: sli }}\n    spec:\n      ratioMetric:\n        \
-         counter: true\n        {numerator}: {}\n        total: {}\n  \
+    format!(
+        "---\napiVersion: openslo/v1\nkind: SLO\nmetadata: {{ name: {name} }}\nspec:\n  \
+         service: shop\n  indicator:\n    metadata: {{ name: sli-{name} }}\n    spec:\n      \
+         ratioMetric:\n        counter: true\n        {numerator}: {}\n        total: {}\n  \
          timeWindow: [{{ duration: 30d, isRolling: true }}]\n  budgetingMethod: Occurrences\n  \
          objectives: [{{ target: 0.99 }}]\n",
         source(selected),
         source(total)
-    );
+    )
+}
+
+fn compiled(text: &str, count: usize) -> Arc<SliPlan> {
     let problems = Problems::new();
     let mut documents = Documents::new();
-    documents.read("slo.yaml", &text, &problems);
+    documents.read("slo.yaml", text, &problems);
     let definitions = documents.compile(&problems);
-    assert_eq!(definitions.len(), 1, "{:?}", problems.into_sorted());
+    assert_eq!(definitions.len(), count, "{:?}", problems.into_sorted());
     Arc::new(SliPlan::compile(&definitions).unwrap())
 }
 

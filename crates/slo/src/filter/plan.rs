@@ -3,6 +3,7 @@ use std::fmt;
 
 use model::SpanKind;
 
+use super::memo::Memo;
 use super::predicate::Predicate;
 use super::{Comparison, Expr, Field, Filter, Intrinsic, SpanStatus};
 
@@ -32,35 +33,47 @@ pub enum SlotValue<'a> {
     Severity(u8),
 }
 
-/// The distinct fields that a set of filters over one signal needs. Whoever evaluates reads each
-/// field once per event into the slot of the same index and then runs all programs.
+/// The distinct fields and comparisons of a set of filters over one signal. Whoever evaluates reads
+/// each field once per event into the slot of the same index and then runs programs; a [`Memo`]
+/// sees to it that each comparison is made at most once per event, however many programs share it.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     fields: Vec<Field>,
     slots: BTreeMap<Field, u16>,
+    pub(super) tests: Vec<Test>,
+    /// Tests by what tells them apart, in words.
+    numbers: BTreeMap<String, u32>,
 }
 
-/// A filter compiled against a [`Plan`]'s slots.
-#[derive(Clone, Debug)]
+/// A filter compiled against a [`Plan`]. Equal programs pass the same events.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Program {
-    step: Step,
+    pub(super) step: Step,
 }
 
 /// The plan would need more than [`FIELDS_MAX`] fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyFields;
 
-#[derive(Clone, Debug)]
-enum Step {
+/// A program in normal form: parts are sorted, differ, and are never of their parent's kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// A test of the plan.
+    Test(u32),
     And(Box<[Self]>),
     Or(Box<[Self]>),
     Not(Box<Self>),
-    /// `unit` is the slot of the metric's unit where the test needs it, else the same slot.
-    Test {
-        slot: u16,
-        unit: u16,
-        predicate: Predicate,
-    },
+}
+
+/// One comparison. `unit` is the slot of the metric's unit where the predicate needs it, else the
+/// same slot.
+#[derive(Clone, Debug)]
+pub(super) struct Test {
+    pub(super) slot: u16,
+    unit: u16,
+    pub(super) predicate: Predicate,
+    /// Its field belongs to the resource or scope: the outcome lasts as long as they do.
+    pub(super) lasts: bool,
 }
 
 impl Plan {
@@ -74,6 +87,12 @@ impl Plan {
     #[must_use]
     pub fn fields(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// How many distinct comparisons there are.
+    #[must_use]
+    pub fn comparisons(&self) -> usize {
+        self.tests.len()
     }
 
     /// The slot of a field, made if it is new; for `groupBy`.
@@ -103,51 +122,93 @@ impl Plan {
 
     fn step(&mut self, expr: &Expr) -> Result<Step, TooManyFields> {
         Ok(match expr {
-            Expr::And(parts) => Step::And(self.steps(parts)?),
-            Expr::Or(parts) => Step::Or(self.steps(parts)?),
-            Expr::Not(inner) => Step::Not(Box::new(self.step(inner)?)),
-            Expr::Compare(Comparison { field, op, literal, .. }) => {
-                let slot = self.slot(field)?;
-                let measure = *field == Field::Intrinsic(Intrinsic::Value);
-                let predicate = Predicate::new(*op, literal, measure);
-                let unit = match predicate {
-                    Predicate::Measure(..) => {
-                        self.slot(&Field::Intrinsic(Intrinsic::MetricUnit))?
-                    }
-                    _ => slot,
+            Expr::And(parts) => {
+                let flat = |step| match step {
+                    Step::And(parts) => parts.into_vec(),
+                    other => vec![other],
                 };
-                Step::Test { slot, unit, predicate }
+                joined(self.steps(parts)?.into_iter().flat_map(flat).collect(), Step::And)
             }
+            Expr::Or(parts) => {
+                let flat = |step| match step {
+                    Step::Or(parts) => parts.into_vec(),
+                    other => vec![other],
+                };
+                joined(self.steps(parts)?.into_iter().flat_map(flat).collect(), Step::Or)
+            }
+            Expr::Not(inner) => match self.step(inner)? {
+                Step::Not(twice) => *twice,
+                step => Step::Not(Box::new(step)),
+            },
+            Expr::Compare(comparison) => Step::Test(self.test(comparison)?),
         })
     }
 
-    fn steps(&mut self, parts: &[Expr]) -> Result<Box<[Step]>, TooManyFields> {
+    fn steps(&mut self, parts: &[Expr]) -> Result<Vec<Step>, TooManyFields> {
         parts.iter().map(|part| self.step(part)).collect()
+    }
+
+    /// The number of a comparison, the same wherever it stands.
+    fn test(&mut self, comparison: &Comparison) -> Result<u32, TooManyFields> {
+        let Comparison { field, op, literal, .. } = comparison;
+        let slot = self.slot(field)?;
+        let words = format!("{slot} {} {literal:?}", op.as_str());
+        if let Some(number) = self.numbers.get(&words) {
+            return Ok(*number);
+        }
+        let measure = *field == Field::Intrinsic(Intrinsic::Value);
+        let predicate = Predicate::new(*op, literal, measure);
+        let unit = match predicate {
+            Predicate::Measure(..) => self.slot(&Field::Intrinsic(Intrinsic::MetricUnit))?,
+            _ => slot,
+        };
+        let lasts = matches!(field, Field::Resource(_) | Field::Scope(_));
+        let number = u32::try_from(self.tests.len()).map_err(|_| TooManyFields)?;
+        self.tests.push(Test { slot, unit, predicate, lasts });
+        self.numbers.insert(words, number);
+        Ok(number)
     }
 }
 
 impl Program {
     /// Whether an event passes; `slots` as the plan lays them out. A slot beyond the slice is
-    /// missing.
+    /// missing. `memo` is the plan's and was told of the event.
     #[must_use]
-    pub fn matches(&self, slots: &[SlotValue<'_>]) -> bool {
-        self.step.holds(slots)
+    #[inline]
+    pub fn matches(&self, plan: &Plan, slots: &[SlotValue<'_>], memo: &mut Memo) -> bool {
+        match &self.step {
+            Step::Test(number) => memo.holds(*number, plan, slots),
+            step => step.holds(plan, slots, memo),
+        }
     }
 }
 
 impl Step {
     /// Recursion is bounded by the depth that the parser allows.
-    fn holds(&self, slots: &[SlotValue<'_>]) -> bool {
+    fn holds(&self, plan: &Plan, slots: &[SlotValue<'_>], memo: &mut Memo) -> bool {
         match self {
-            Self::And(parts) => parts.iter().all(|part| part.holds(slots)),
-            Self::Or(parts) => parts.iter().any(|part| part.holds(slots)),
-            Self::Not(inner) => !inner.holds(slots),
-            Self::Test { slot, unit, predicate } => {
-                let value =
-                    |slot: u16| slots.get(usize::from(slot)).copied().unwrap_or(SlotValue::Missing);
-                predicate.passes(value(*slot), value(*unit))
-            }
+            Self::Test(number) => memo.holds(*number, plan, slots),
+            Self::And(parts) => parts.iter().all(|part| part.holds(plan, slots, memo)),
+            Self::Or(parts) => parts.iter().any(|part| part.holds(plan, slots, memo)),
+            Self::Not(inner) => !inner.holds(plan, slots, memo),
         }
+    }
+}
+
+impl Test {
+    pub(super) fn passes(&self, slots: &[SlotValue<'_>]) -> bool {
+        let value = |slot: u16| slots.get(usize::from(slot)).copied().unwrap_or(SlotValue::Missing);
+        self.predicate.passes(value(self.slot), value(self.unit))
+    }
+}
+
+/// Parts in normal form: one part alone is itself.
+pub(super) fn joined(mut parts: Vec<Step>, join: fn(Box<[Step]>) -> Step) -> Step {
+    parts.sort();
+    parts.dedup();
+    match <[Step; 1]>::try_from(parts) {
+        Ok([alone]) => alone,
+        Err(parts) => join(parts.into()),
     }
 }
 

@@ -11,7 +11,7 @@ fn passes(signal: Telemetry, filter: &str, event: &[(&str, SlotValue<'_>)]) -> b
     let filter = Filter::parse(signal, filter).unwrap_or_else(|e| panic!("{filter}: {e:?}"));
     let mut plan = Plan::new();
     let program = plan.compile(&filter).unwrap();
-    program.matches(&slots(signal, &plan, event))
+    program.matches(&plan, &slots(signal, &plan, event), &mut Memo::new(&plan))
 }
 
 fn slots<'a>(
@@ -208,8 +208,10 @@ fn a_plan_names_each_field_once() {
         ]
     );
     let event = [SlotValue::Str(b"a"), SlotValue::Kind(SpanKind::Server)];
-    assert!(total.unwrap().matches(&event));
-    assert!(!good.unwrap().matches(&event), "a slot beyond the slice is missing");
+    assert_eq!(plan.comparisons(), 3);
+    let mut memo = Memo::new(&plan);
+    assert!(total.unwrap().matches(&plan, &event, &mut memo));
+    assert!(!good.unwrap().matches(&plan, &event, &mut memo), "a slot beyond the slice is missing");
 }
 
 #[test]
@@ -237,7 +239,8 @@ fn the_value_bound_is_split_off() {
     let mut plan = Plan::new();
     let program = plan.compile(&points).unwrap();
     assert_eq!(plan.fields().len(), 2);
-    assert!(program.matches(&[SlotValue::Str(b"latency"), SlotValue::Str(b"/buy")]));
+    let event = [SlotValue::Str(b"latency"), SlotValue::Str(b"/buy")];
+    assert!(program.matches(&plan, &event, &mut Memo::new(&plan)));
 
     let ValueSplit::Bound { bound, .. } = split("{ value > 3 }") else { panic!("a bound") };
     assert_eq!(bound.in_unit("By"), Some(3.0));

@@ -1,0 +1,169 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use ahash::{HashMap, RandomState};
+use slo::filter::{Field, Intrinsic, Plan, Required, SlotValue};
+
+use super::SlotId;
+
+/// Finds the programs that an event may pass by the texts that they require of its fields, so that
+/// a thousand SLOs of one service, each with a route of its own, cost one look-up.
+///
+/// A tree: a program lies where the look-up of its most telling text of each stage leads. Programs
+/// that require nothing of a stage stay where they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    nodes: Vec<Node>,
+}
+
+/// A place in an [`Index`].
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// Programs that require no more look-up.
+    programs: Vec<u32>,
+    branches: Vec<Branch>,
+}
+
+/// A field by whose value programs are looked up.
+#[derive(Clone, Debug)]
+struct Branch {
+    stage: Stage,
+    slot: SlotId,
+    children: HashMap<Box<[u8]>, u32>,
+}
+
+/// When a field's value is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    Resource,
+    Metric,
+    Event,
+}
+
+/// A program to be found, by what it requires.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) number: u32,
+    pub(super) required: Vec<Required>,
+}
+
+const STAGES: [Stage; 3] = [Stage::Resource, Stage::Metric, Stage::Event];
+/// The node that is always looked at.
+pub(crate) const ROOT: u32 = 0;
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()] }
+    }
+}
+
+impl Index {
+    /// Also gives, for each entry, what an event that was led to it is known to fulfil.
+    pub(super) fn new(entries: &[Entry], plan: &Plan) -> (Self, Vec<Vec<Required>>) {
+        let mut index = Self::default();
+        let choice = Choice::new(entries, plan);
+        let all = (0..entries.len()).collect();
+        index.place(ROOT, &STAGES, all, &choice);
+        let looked_up = (0..entries.len())
+            .map(|at| STAGES.iter().filter_map(|&stage| choice.of(at, stage).cloned()).collect());
+        (index, looked_up.collect())
+    }
+
+    /// Programs that an event that was led to a node may pass.
+    #[inline]
+    pub(crate) fn programs(&self, node: u32) -> &[u32] {
+        self.nodes.get(node as usize).map_or(&[], |node| &node.programs)
+    }
+
+    /// The nodes that the values known at a stage lead to.
+    #[inline]
+    pub(crate) fn lead<'i>(
+        &'i self,
+        node: u32,
+        stage: Stage,
+        values: &'i [SlotValue<'_>],
+    ) -> impl Iterator<Item = u32> + 'i {
+        let branches = self.nodes.get(node as usize).map_or(&[][..], |node| &node.branches);
+        let branches = branches.iter().filter(move |branch| branch.stage == stage);
+        branches.filter_map(|branch| match values.get(usize::from(branch.slot)) {
+            Some(SlotValue::Str(text)) => branch.children.get(*text).copied(),
+            _ => None,
+        })
+    }
+
+    /// Whether there is anything to find at a node from a stage on.
+    pub(crate) fn leads_from(&self, node: u32, stage: Stage) -> bool {
+        self.nodes.get(node as usize).is_some_and(|node| {
+            !node.programs.is_empty() || node.branches.iter().any(|branch| branch.stage >= stage)
+        })
+    }
+
+    fn place(&mut self, node: u32, stages: &[Stage], here: Vec<usize>, choice: &Choice<'_>) {
+        let Some((&stage, stages)) = stages.split_first() else {
+            let numbers = here.iter().map(|&at| choice.entries[at].number);
+            self.nodes[node as usize].programs.extend(numbers);
+            return;
+        };
+        let mut apart: BTreeMap<SlotId, BTreeMap<&[u8], Vec<usize>>> = BTreeMap::new();
+        let mut rest = Vec::new();
+        for at in here {
+            let Some(required) = choice.of(at, stage) else {
+                rest.push(at);
+                continue;
+            };
+            for text in &required.texts {
+                apart.entry(required.slot).or_default().entry(text).or_default().push(at);
+            }
+        }
+        self.place(node, stages, rest, choice);
+        for (slot, texts) in apart {
+            // The seeds only tell these few known texts apart; nobody can add to them.
+            let mut children = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
+            for (text, entries) in texts {
+                let child = self.nodes.len() as u32;
+                self.nodes.push(Node::default());
+                children.insert(text.into(), child);
+                self.place(child, stages, entries, choice);
+            }
+            self.nodes[node as usize].branches.push(Branch { stage, slot, children });
+        }
+    }
+}
+
+/// By which of the texts that an entry requires it is looked up: in each stage by the field that
+/// tells most entries apart. It is the same wherever in the tree the entry lies.
+struct Choice<'e> {
+    entries: &'e [Entry],
+    fields: &'e [Field],
+    /// How many texts each field tells apart.
+    variety: BTreeMap<SlotId, usize>,
+}
+
+impl<'e> Choice<'e> {
+    fn new(entries: &'e [Entry], plan: &'e Plan) -> Self {
+        let mut texts: BTreeMap<SlotId, BTreeSet<&[u8]>> = BTreeMap::new();
+        for required in entries.iter().flat_map(|entry| &entry.required) {
+            texts.entry(required.slot).or_default().extend(required.texts.iter().map(|t| &**t));
+        }
+        let variety = texts.into_iter().map(|(slot, texts)| (slot, texts.len())).collect();
+        Self { entries, fields: plan.fields(), variety }
+    }
+
+    fn of(&self, at: usize, stage: Stage) -> Option<&'e Required> {
+        let is_known = |required: &&Required| {
+            let field = self.fields.get(usize::from(required.slot));
+            field.is_some_and(|field| Stage::of(field) == stage)
+        };
+        let entry = self.entries.get(at)?;
+        entry.required.iter().filter(is_known).max_by_key(|required| self.variety[&required.slot])
+    }
+}
+
+impl Stage {
+    const fn of(field: &Field) -> Self {
+        match field {
+            Field::Resource(_) => Self::Resource,
+            Field::Intrinsic(Intrinsic::MetricName) => Self::Metric,
+            Field::Scope(_) | Field::Item(_) | Field::Intrinsic(_) => Self::Event,
+        }
+    }
+}
