@@ -15,7 +15,7 @@ pub(crate) struct Slots<'a> {
     values: Vec<SlotValue<'a>>,
     /// Slots of the event's own attributes that were filled.
     filled: Vec<SlotId>,
-    /// Where in the index the resource leads; idle if nothing can be found from there.
+    /// Where in the look-up the resource leads; idle if nothing can be found from there.
     of_resource: Vec<u32>,
     /// Where the metric leads from there; for other signals the same.
     of_metric: Vec<u32>,
@@ -57,7 +57,7 @@ impl<'a> Slots<'a> {
     pub(crate) fn resource(&mut self, plan: &FieldPlan, memo: &mut Memo, resource: Resource<'a>) {
         self.of_resource.clear();
         self.of_metric.clear();
-        if self.values.is_empty() && !plan.index.leads_from(ROOT, Stage::Resource) {
+        if self.values.is_empty() && !plan.lookup.leads_from(ROOT, Stage::Resource) {
             return;
         }
         memo.next_scope();
@@ -68,8 +68,8 @@ impl<'a> Slots<'a> {
             }
         }
         let nodes =
-            std::iter::once(ROOT).chain(plan.index.lead(ROOT, Stage::Resource, &self.values));
-        self.of_resource.extend(nodes.filter(|&node| plan.index.leads_from(node, Stage::Metric)));
+            std::iter::once(ROOT).chain(plan.lookup.lead(ROOT, Stage::Resource, &self.values));
+        self.of_resource.extend(nodes.filter(|&node| plan.lookup.leads_from(node, Stage::Metric)));
         self.of_metric.extend_from_slice(&self.of_resource);
     }
 
@@ -95,9 +95,9 @@ impl<'a> Slots<'a> {
     pub(crate) fn metric(&mut self, plan: &FieldPlan) -> bool {
         self.of_metric.clear();
         for &node in &self.of_resource {
-            let lead = plan.index.lead(node, Stage::Metric, &self.values);
+            let lead = plan.lookup.lead(node, Stage::Metric, &self.values);
             let nodes = std::iter::once(node).chain(lead);
-            self.of_metric.extend(nodes.filter(|&node| plan.index.leads_from(node, Stage::Event)));
+            self.of_metric.extend(nodes.filter(|&node| plan.lookup.leads_from(node, Stage::Event)));
         }
         !self.is_idle()
     }
@@ -136,9 +136,9 @@ impl<'a> Slots<'a> {
         memo.next_event();
         self.found.clear();
         for &node in &self.of_metric {
-            self.found.extend_from_slice(plan.index.programs(node));
-            for leaf in plan.index.lead(node, Stage::Event, &self.values) {
-                self.found.extend_from_slice(plan.index.programs(leaf));
+            self.found.extend_from_slice(plan.lookup.programs(node));
+            for leaf in plan.lookup.lead(node, Stage::Event, &self.values) {
+                self.found.extend_from_slice(plan.lookup.programs(leaf));
             }
         }
         self.found.len()

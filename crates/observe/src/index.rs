@@ -6,7 +6,7 @@ use crate::hash::Key;
 ///
 /// The key stays in registers on its way: a map that takes it by reference writes it down word by
 /// word and reads it back as a whole, which costs more than the look-up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     table: HashTable<Entry>,
 }

@@ -1,4 +1,4 @@
-mod index;
+mod lookup;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,10 +9,10 @@ use otlp::key_length_bit;
 use slo::filter::{Field, Filter, Intrinsic, Plan, Program, TooManyFields, ValueBound, ValueSplit};
 use slo::openslo::{Indicator, Numerator, Selector, SloDefinition};
 
-pub(crate) use index::{Index, ROOT, Stage};
+pub(crate) use lookup::{Lookup, ROOT, Stage};
 
 use crate::keys::Keys;
-use index::Entry;
+use lookup::Entry;
 
 /// Where a field's value is put.
 pub(crate) type SlotId = u16;
@@ -38,7 +38,7 @@ pub(crate) struct FieldPlan {
     items: Vec<(Box<[u8]>, SlotId)>,
     pub(crate) key_lengths: u64,
     /// Where programs are looked up, by the texts that they require.
-    pub(crate) index: Index,
+    pub(crate) lookup: Lookup,
 }
 
 /// The SLIs of spans or log records.
@@ -63,7 +63,7 @@ pub(crate) struct Sli {
 /// Events that count.
 #[derive(Clone, Debug)]
 pub(crate) struct Total {
-    /// Which events, given that they were found by the index.
+    /// Which events, given that they were looked up.
     pub(crate) program: Program,
     pub(crate) group_by: Vec<SlotId>,
     pub(crate) judges: Range<usize>,
@@ -141,8 +141,8 @@ impl SliPlan {
 }
 
 impl FieldPlan {
-    fn new(filters: Plan, index: Index) -> Self {
-        let mut compiled = Self { slots: filters.fields().len(), index, ..Self::default() };
+    fn new(filters: Plan, lookup: Lookup) -> Self {
+        let mut compiled = Self { slots: filters.fields().len(), lookup, ..Self::default() };
         for (slot, field) in filters.fields().iter().enumerate() {
             let slot = slot as SlotId;
             let entry = |key: &String| (key.as_bytes().into(), slot);
@@ -199,7 +199,7 @@ impl SignalPlan {
             .zip(0..)
             .map(|((program, _), number)| Entry { number, required: program.required(&filters) });
         let entries: Vec<_> = entries.collect();
-        let (index, looked_up) = Index::new(&entries, &filters);
+        let (lookup, looked_up) = Lookup::new(&entries, &filters);
         let mut plan = Self { slis, ..Self::default() };
         for (((program, group_by), judges), looked_up) in totals.into_iter().zip(looked_up) {
             let given = |program: Program, known| program.given(known, &filters);
@@ -215,7 +215,7 @@ impl SignalPlan {
                 judges: first..plan.judges.len(),
             });
         }
-        plan.fields = FieldPlan::new(filters, index);
+        plan.fields = FieldPlan::new(filters, lookup);
         Ok(plan)
     }
 }
@@ -248,8 +248,8 @@ impl MetricPlan {
             entries.extend(sides.map(|required| Entry { number, required }));
             slis.push(MetricSli { is_separate, ..sli });
         }
-        let (index, _) = Index::new(&entries, &filters);
-        Ok(Self { fields: FieldPlan::new(filters, index), slis })
+        let (lookup, _) = Lookup::new(&entries, &filters);
+        Ok(Self { fields: FieldPlan::new(filters, lookup), slis })
     }
 }
 

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use ahash::{HashMap, RandomState};
 use slo::filter::{Field, Intrinsic, Plan, Required, SlotValue};
 
 use super::SlotId;
+use crate::hash::Seed;
+use crate::index::Index;
 
 /// Finds the programs that an event may pass by the texts that they require of its fields, so that
 /// a thousand SLOs of one service, each with a route of its own, cost one look-up.
@@ -11,13 +12,15 @@ use super::SlotId;
 /// A tree: a program lies where the look-up of its most telling text of each stage leads. Programs
 /// that require nothing of a stage stay where they are.
 #[derive(Clone, Debug)]
-pub(crate) struct Index {
+pub(crate) struct Lookup {
     nodes: Vec<Node>,
 }
 
-/// A place in an [`Index`].
+/// A place in a [`Lookup`].
 #[derive(Clone, Debug, Default)]
 struct Node {
+    /// The text that led here.
+    text: Box<[u8]>,
     /// Programs that require no more look-up.
     programs: Vec<u32>,
     branches: Vec<Branch>,
@@ -28,7 +31,8 @@ struct Node {
 struct Branch {
     stage: Stage,
     slot: SlotId,
-    children: HashMap<Box<[u8]>, u32>,
+    /// Nodes by the hashes of their texts.
+    children: Index,
 }
 
 /// When a field's value is known.
@@ -46,26 +50,28 @@ pub(super) struct Entry {
     pub(super) required: Vec<Required>,
 }
 
+/// Says what texts are hashed for. The seed need not be secret: nobody but the SLOs adds texts.
+const LOOKED_UP: u64 = 22;
 const STAGES: [Stage; 3] = [Stage::Resource, Stage::Metric, Stage::Event];
 /// The node that is always looked at.
 pub(crate) const ROOT: u32 = 0;
 
-impl Default for Index {
+impl Default for Lookup {
     fn default() -> Self {
         Self { nodes: vec![Node::default()] }
     }
 }
 
-impl Index {
+impl Lookup {
     /// Also gives, for each entry, what an event that was led to it is known to fulfil.
     pub(super) fn new(entries: &[Entry], plan: &Plan) -> (Self, Vec<Vec<Required>>) {
-        let mut index = Self::default();
+        let mut lookup = Self::default();
         let choice = Choice::new(entries, plan);
         let all = (0..entries.len()).collect();
-        index.place(ROOT, &STAGES, all, &choice);
+        lookup.place(ROOT, &STAGES, all, &choice);
         let looked_up = (0..entries.len())
             .map(|at| STAGES.iter().filter_map(|&stage| choice.of(at, stage).cloned()).collect());
-        (index, looked_up.collect())
+        (lookup, looked_up.collect())
     }
 
     /// Programs that an event that was led to a node may pass.
@@ -85,9 +91,15 @@ impl Index {
         let branches = self.nodes.get(node as usize).map_or(&[][..], |node| &node.branches);
         let branches = branches.iter().filter(move |branch| branch.stage == stage);
         branches.filter_map(|branch| match values.get(usize::from(branch.slot)) {
-            Some(SlotValue::Str(text)) => branch.children.get(*text).copied(),
+            Some(SlotValue::Str(text)) => self.child(branch, text),
             _ => None,
         })
+    }
+
+    #[inline]
+    fn child(&self, branch: &Branch, text: &[u8]) -> Option<u32> {
+        let node = branch.children.get(Seed::COMMON.of(LOOKED_UP, text))?;
+        (*self.nodes.get(node as usize)?.text == *text).then_some(node)
     }
 
     /// Whether there is anything to find at a node from a stage on.
@@ -116,12 +128,11 @@ impl Index {
         }
         self.place(node, stages, rest, choice);
         for (slot, texts) in apart {
-            // The seeds only tell these few known texts apart; nobody can add to them.
-            let mut children = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
+            let mut children = Index::default();
             for (text, entries) in texts {
                 let child = self.nodes.len() as u32;
-                self.nodes.push(Node::default());
-                children.insert(text.into(), child);
+                self.nodes.push(Node { text: text.into(), ..Node::default() });
+                children.insert(Seed::COMMON.of(LOOKED_UP, text), child);
                 self.place(child, stages, entries, choice);
             }
             self.nodes[node as usize].branches.push(Branch { stage, slot, children });
