@@ -381,7 +381,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_bytes: 512 * MIB,
-            recall_bytes: 64 * MIB,
+            recall_bytes: 48 * MIB,
             services: 10_000,
             series: 200_000,
             groups_per_slo: 2000,

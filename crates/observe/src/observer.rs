@@ -129,7 +129,7 @@ impl Observer {
     }
 
     /// The spans of some traces that are still held, by trace and start. Reads through all that
-    /// is held: some milliseconds at 64 MiB.
+    /// is held: some milliseconds at 48 MiB.
     #[must_use]
     pub fn recall(&self, trace_ids: &[TraceId]) -> Vec<SpanRecord> {
         let mut wanted = trace_ids.to_vec();

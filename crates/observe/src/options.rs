@@ -125,7 +125,7 @@ impl Default for Limits {
             messages: 20_000,
             resources: 50_000,
             tag_sets: 50_000,
-            recall_bytes: 64 << 20,
+            recall_bytes: 48 << 20,
             joined_spans: 400,
             exemplars: 4,
             subjects: 64,
