@@ -12,6 +12,9 @@ const SERIES: usize = 100_000;
 /// Behind the series when they are judged: half an hour and more.
 const PANES: u32 = 400;
 const TICKS: usize = 11;
+/// Series whose rings are full, and the panes of 30 days that fill them.
+const FULL_SERIES: usize = 20;
+const FULL_PANES: u32 = 30 * 17_280;
 
 pub(crate) fn run(output: Output) -> Result<(), Box<dyn Error>> {
     let mut fleet = Fleet::new(SERIES, PANES).ok_or("the objective is out of range")?;
@@ -33,6 +36,9 @@ pub(crate) fn run(output: Output) -> Result<(), Box<dyn Error>> {
     }
     let bytes = fleet.memory_bytes() as f64 / SERIES as f64;
     output.figure(JUDGE, "memory", bytes, "bytes a series");
+    let full = Fleet::new(FULL_SERIES, FULL_PANES).ok_or("the objective is out of range")?;
+    let bytes = full.memory_bytes() as f64 / FULL_SERIES as f64;
+    output.figure(JUDGE, "memory-full", bytes, "bytes a series after 30 days");
     output.remark("");
     Ok(())
 }
