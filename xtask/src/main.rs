@@ -1,6 +1,7 @@
 //! Chores of the workspace: `cargo xtask tidy | test | bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
+mod fuzz;
 mod metadata;
 mod steps;
 mod tidy;
@@ -14,6 +15,8 @@ Usage: cargo xtask <chore>
   tidy         check layers, sizes, names and the other house rules
   test         run every check and every test, as CI does
   bench [ARG]  run the benchmarks; arguments go to `cargo bench`
+  fuzz [TARGET...] [--seconds N] [--keep]
+               fuzz the readers of telemetry with libFuzzer; --keep renews the corpus
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
         (Some("tidy"), []) => tidy::run(root),
         (Some("test"), []) => steps::test(root),
         (Some("bench"), _) => steps::bench(root, &rest),
+        (Some("fuzz"), _) => fuzz::run(root, &rest),
         (None | Some("help" | "--help" | "-h"), _) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

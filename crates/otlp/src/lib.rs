@@ -20,8 +20,6 @@ mod logs;
 mod metrics;
 mod outcome;
 mod scratch;
-#[cfg(test)]
-mod tests;
 mod traces;
 mod value;
 mod wire;

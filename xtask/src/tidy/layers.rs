@@ -15,7 +15,7 @@ const LAYERS: &[(u8, &[&str])] = &[
 ];
 
 /// Packages beside the layers: nothing depends on them, and they may depend on anything.
-const TOOLS: &[&str] = &["benches", "blackbox", "simulate", "xtask"];
+const TOOLS: &[&str] = &["benches", "blackbox", "fuzz", "simulate", "xtask"];
 
 /// Dependencies between crates that the layers would forbid, each with its reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];

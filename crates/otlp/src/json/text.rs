@@ -1,5 +1,7 @@
 //! JSON text (RFC 8259), token by token. The text is known to be UTF-8.
 
+use std::borrow::Cow;
+
 use super::JSON_DEPTH_MAX;
 
 /// Where and why the text is not JSON that can be read.
@@ -244,7 +246,20 @@ fn hex4(bytes: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
 }
 
-impl Quoted<'_> {
+impl<'j> Quoted<'j> {
+    /// The text that the string stands for, copied only if something in it is escaped.
+    #[inline(always)]
+    pub(super) fn plain(self) -> Cow<'j, [u8]> {
+        if self.escaped { Cow::Owned(self.unescaped()) } else { Cow::Borrowed(self.raw) }
+    }
+
+    #[cold]
+    fn unescaped(self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(self.raw.len());
+        self.unescape(&mut text);
+        text
+    }
+
     /// Appends the text that the string stands for. Half of a surrogate pair becomes U+FFFD:
     /// JavaScript writes these when it cuts a string at a length limit.
     pub(super) fn unescape(&self, out: &mut Vec<u8>) {

@@ -3,6 +3,8 @@
 //! A submessage's length is not known when it begins. Bytes are kept free for it; a shorter
 //! length is written as a longer varint, and a longer one moves the message by the bytes missing.
 
+use std::borrow::Cow;
+
 use super::binary;
 use super::number;
 use super::schema::{Field, Kind, Message};
@@ -13,6 +15,9 @@ use crate::wire::{Fault, Reader, SPOILED, field_number};
 /// From this depth on, lengths get all the room that they can need, so that a deep message is not
 /// moved once for each of its levels.
 const WIDE_LENGTH_DEPTH: u32 = 32;
+
+/// The digits of a number, and whether they came in quotes.
+type Digits<'j> = (Cow<'j, [u8]>, bool);
 
 pub(super) struct Transcoder<'j, 'o> {
     pub(super) text: Text<'j>,
@@ -174,6 +179,7 @@ impl<'j, 'o> Transcoder<'j, 'o> {
         let ill = self.elements(|own| {
             let token = own.text.kind()?;
             let Some((digits, quoted)) = own.digits(token)? else { return own.ill() };
+            let digits = &*digits;
             let written = match field.kind {
                 Kind::Uint64s => number::integer(digits).map(|value| own.varint(value)),
                 Kind::Fixed64s => number::integer(digits).map(|value: u64| own.fixed64(value)),
@@ -194,7 +200,7 @@ impl<'j, 'o> Transcoder<'j, 'o> {
             }
             (Kind::Id, Token::String) => {
                 let quoted = self.text.string()?;
-                self.id(field.number, quoted.raw);
+                self.id(field.number, &quoted.plain());
                 Ok(None)
             }
             (Kind::Base64, Token::String) => {
@@ -214,7 +220,7 @@ impl<'j, 'o> Transcoder<'j, 'o> {
             (Kind::Str | Kind::Id | Kind::Base64 | Kind::Bool, _) => self.ill(),
             _ => match self.digits(token)? {
                 Some((digits, quoted)) => {
-                    let written = self.number(field, digits, quoted);
+                    let written = self.number(field, &digits, quoted);
                     Ok(written.is_none().then_some(Fault::JsonNumber))
                 }
                 None => self.ill(),
@@ -223,15 +229,15 @@ impl<'j, 'o> Transcoder<'j, 'o> {
     }
 
     /// The digits of a number, and whether they came in quotes. Nothing if it is no number.
-    fn digits(&mut self, token: Token) -> Result<Option<(&'j [u8], bool)>, Stop> {
+    fn digits(&mut self, token: Token) -> Result<Option<Digits<'j>>, Stop> {
         match token {
-            Token::String => self.text.string().map(|quoted| Some((quoted.raw, true))),
+            Token::String => self.text.string().map(|quoted| Some((quoted.plain(), true))),
             Token::Number => {
                 let stop = self.text.stop("invalid number");
                 let digits = self.text.number();
                 let valid = digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0")
                     || number::Decimal::read(digits).is_some();
-                if valid { Ok(Some((digits, false))) } else { Err(stop) }
+                if valid { Ok(Some((digits.into(), false))) } else { Err(stop) }
             }
             _ => Ok(None),
         }
@@ -287,14 +293,7 @@ impl<'j, 'o> Transcoder<'j, 'o> {
     fn base64(&mut self, number: u8, quoted: Quoted<'_>) -> Option<Ill> {
         let room = varint_bytes(quoted.raw.len());
         let start = self.open(number, room);
-        let done = if quoted.escaped {
-            // A slash may be written as an escape.
-            let mut text = Vec::with_capacity(quoted.raw.len());
-            quoted.unescape(&mut text);
-            binary::base64(&text, self.out)
-        } else {
-            binary::base64(quoted.raw, self.out)
-        };
+        let done = binary::base64(&quoted.plain(), self.out);
         self.close(start, room);
         done.is_none().then_some(Fault::JsonBase64)
     }

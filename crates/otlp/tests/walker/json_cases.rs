@@ -6,9 +6,9 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1 as m;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use super::rebuild;
-use crate::json::{JSON_DEPTH_MAX, JSON_DUPLICATES_MAX, JsonError, transcode};
-use crate::{Reason, Scratch, Signal, Summary, VALUE_DEPTH_MAX, logs, metrics, traces};
+use fuzz::rebuild;
+use otlp::json::{JSON_DEPTH_MAX, JSON_DUPLICATES_MAX, JsonError, transcode};
+use otlp::{Reason, Scratch, Signal, Summary, VALUE_DEPTH_MAX, logs, metrics, traces};
 
 fn walk_traces(json: &str) -> (Summary, rebuild::Traces) {
     let mut bytes = Vec::new();

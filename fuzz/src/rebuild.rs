@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::metrics::v1 as m;
 use opentelemetry_proto::tonic::resource::v1::Resource as ResourceProto;
 use opentelemetry_proto::tonic::trace::v1 as t;
 
-use crate::{
+use otlp::{
     Attributes, Buckets, Exemplar, ExponentialHistogramPoint, HistogramPoint, LogRecord,
     LogsVisitor, Metric, MetricKind, MetricsVisitor, Number, NumberPoint, Resource, Scope, Span,
     SummaryPoint, Temporality, TraceVisitor, Value,
@@ -22,7 +22,7 @@ fn id(bytes: &[u8]) -> Vec<u8> {
     if bytes.iter().all(|&byte| byte == 0) { Vec::new() } else { bytes.to_vec() }
 }
 
-pub(super) fn any(value: Value<'_>) -> AnyValue {
+pub(crate) fn any(value: Value<'_>) -> AnyValue {
     use any_value::Value as V;
     let value = match value {
         Value::Empty => None,
@@ -62,18 +62,22 @@ fn scope_proto(scope: Scope<'_>) -> Option<InstrumentationScope> {
     })
 }
 
-#[derive(Default)]
-pub(super) struct Traces {
-    pub(super) resources: Vec<t::ResourceSpans>,
-    pub(super) pending: Vec<KeyValue>,
-    pub(super) discarded: u64,
+/// Rebuilds a request of spans.
+#[derive(Debug, Default)]
+pub struct Traces {
+    /// What was visited.
+    pub resources: Vec<t::ResourceSpans>,
+    /// Attributes of no item yet.
+    pub pending: Vec<KeyValue>,
+    /// Items that were left out.
+    pub discarded: u64,
     /// Only attributes with keys of these lengths.
-    pub(super) wanted: Option<u64>,
+    pub wanted: Option<u64>,
 }
 
 impl<'a> TraceVisitor<'a> for Traces {
     fn wants(&self, key: &'a [u8]) -> bool {
-        self.wanted.is_none_or(|wanted| wanted & crate::key_length_bit(key.len()) != 0)
+        self.wanted.is_none_or(|wanted| wanted & otlp::key_length_bit(key.len()) != 0)
     }
 
     fn resource(&mut self, resource: Resource<'a>) {
@@ -140,10 +144,13 @@ impl<'a> TraceVisitor<'a> for Traces {
     }
 }
 
-#[derive(Default)]
-pub(super) struct Logs {
-    pub(super) resources: Vec<l::ResourceLogs>,
-    pub(super) pending: Vec<KeyValue>,
+/// Rebuilds a request of log records.
+#[derive(Debug, Default)]
+pub struct Logs {
+    /// What was visited.
+    pub resources: Vec<l::ResourceLogs>,
+    /// Attributes of no item yet.
+    pub pending: Vec<KeyValue>,
 }
 
 impl<'a> LogsVisitor<'a> for Logs {
@@ -184,10 +191,13 @@ impl<'a> LogsVisitor<'a> for Logs {
     }
 }
 
-#[derive(Default)]
-pub(super) struct Metrics {
-    pub(super) resources: Vec<m::ResourceMetrics>,
-    pub(super) pending: Vec<KeyValue>,
+/// Rebuilds a request of data points.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// What was visited.
+    pub resources: Vec<m::ResourceMetrics>,
+    /// Attributes of no item yet.
+    pub pending: Vec<KeyValue>,
 }
 
 impl Metrics {

@@ -1,8 +1,8 @@
 //! Protobuf by hand: single rules of the encoding and of the specification.
 
-use super::rebuild;
-use super::wire::walk;
-use crate::{
+use fuzz::protobuf::walk;
+use fuzz::rebuild;
+use otlp::{
     GROUP_DEPTH_MAX, Malformed, Reason, Scratch, Signal, Summary, VALUE_DEPTH_MAX, Value, count,
     key_length_bit, traces,
 };
@@ -155,13 +155,13 @@ fn a_scratch_serves_many_pieces_and_many_requests() {
     let scratch = Scratch::new();
     for _ in 0..2 {
         struct Keys(u64);
-        impl<'a> crate::TraceVisitor<'a> for Keys {
-            fn resource(&mut self, resource: crate::Resource<'a>) {
+        impl<'a> otlp::TraceVisitor<'a> for Keys {
+            fn resource(&mut self, resource: otlp::Resource<'a>) {
                 self.0 += resource.attributes().count() as u64;
             }
-            fn scope(&mut self, _: crate::Scope<'a>) {}
+            fn scope(&mut self, _: otlp::Scope<'a>) {}
             fn attribute(&mut self, _: &'a [u8], _: Value<'a>) {}
-            fn span(&mut self, _: &crate::Span<'a>) {}
+            fn span(&mut self, _: &otlp::Span<'a>) {}
             fn discard(&mut self) {}
             fn settle(&mut self) {}
             fn forget(&mut self) {
@@ -206,9 +206,9 @@ fn attributes_of_unwanted_length_are_not_visited() {
 #[test]
 fn values_nest_to_the_limit_and_no_further() {
     struct Depth(usize);
-    impl<'a> crate::TraceVisitor<'a> for Depth {
-        fn resource(&mut self, _: crate::Resource<'a>) {}
-        fn scope(&mut self, _: crate::Scope<'a>) {}
+    impl<'a> otlp::TraceVisitor<'a> for Depth {
+        fn resource(&mut self, _: otlp::Resource<'a>) {}
+        fn scope(&mut self, _: otlp::Scope<'a>) {}
         fn attribute(&mut self, _: &'a [u8], mut value: Value<'a>) {
             while let Value::Array(array) = value {
                 self.0 += 1;
@@ -216,7 +216,7 @@ fn values_nest_to_the_limit_and_no_further() {
                 value = inner;
             }
         }
-        fn span(&mut self, _: &crate::Span<'a>) {}
+        fn span(&mut self, _: &otlp::Span<'a>) {}
         fn discard(&mut self) {}
         fn settle(&mut self) {}
         fn forget(&mut self) {}

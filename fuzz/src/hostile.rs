@@ -1,9 +1,10 @@
 //! Rewrites wire bytes into other bytes that mean the same, or nearly so: every liberty that the
 //! encoding leaves to a sender, taken at random.
 
-use super::generate::Random;
-use crate::Signal;
-use crate::wire::{Reader, field_number, len_key, wire_type};
+use otlp::Signal;
+
+use crate::generate::Random;
+use crate::wire::{Reader, field_number, wire_type};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Message {
@@ -90,7 +91,7 @@ impl Message {
     }
 }
 
-fn varint(random: &mut Random, out: &mut Vec<u8>, mut value: u64) {
+fn varint(random: &mut Random<'_>, out: &mut Vec<u8>, mut value: u64) {
     let mut bytes = Vec::new();
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
@@ -106,23 +107,23 @@ fn varint(random: &mut Random, out: &mut Vec<u8>, mut value: u64) {
     out.extend(bytes);
 }
 
-fn bytes_field(random: &mut Random, out: &mut Vec<u8>, field: u64, body: &[u8]) {
+fn bytes_field(random: &mut Random<'_>, out: &mut Vec<u8>, field: u64, body: &[u8]) {
     varint(random, out, field << 3 | 2);
     varint(random, out, body.len() as u64);
     out.extend_from_slice(body);
 }
 
-fn unknown(random: &mut Random, out: &mut Vec<u8>, depth: usize) {
+fn unknown(random: &mut Random<'_>, out: &mut Vec<u8>, depth: usize) {
     let field = [17, 40, 999, 100_000][random.below(4)];
     match random.below(if depth == 0 { 4 } else { 5 }) {
         0 => {
             varint(random, out, field << 3);
-            let value = random.next();
+            let value = random.draw();
             varint(random, out, value);
         }
         1 => {
             varint(random, out, field << 3 | 1);
-            out.extend_from_slice(&random.next().to_le_bytes());
+            out.extend_from_slice(&random.draw().to_le_bytes());
         }
         2 => bytes_field(random, out, field, b"\x0a\x03abc"),
         3 => {
@@ -145,18 +146,18 @@ fn split(bytes: &[u8]) -> Vec<(u64, &[u8], &[u8])> {
     let mut reader = Reader::new(bytes);
     loop {
         let before = reader.rest();
-        let Some(key) = reader.key().unwrap() else { return fields };
+        let Some(key) = reader.key() else { return fields };
         let after_key = reader.rest();
-        reader.skip(key).unwrap();
+        reader.skip(key);
         let len = |from: &[u8]| from.len() - reader.rest().len();
         fields.push((key, &before[..len(before)], &after_key[..len(after_key)]));
     }
 }
 
-fn rewrite(random: &mut Random, message: Message, bytes: &[u8]) -> Vec<u8> {
+fn rewrite(random: &mut Random<'_>, message: Message, bytes: &[u8]) -> Vec<u8> {
     let mut fields = Vec::new();
-    for (key, whole, value) in split(bytes) {
-        rewrite_field(random, message, (key, whole, value), &mut fields);
+    for (key, _, value) in split(bytes) {
+        rewrite_field(random, message, (key, value), &mut fields);
         if random.one_in(8) {
             let mut field = Vec::new();
             unknown(random, &mut field, 2);
@@ -176,9 +177,9 @@ fn rewrite(random: &mut Random, message: Message, bytes: &[u8]) -> Vec<u8> {
 }
 
 fn rewrite_field(
-    random: &mut Random,
+    random: &mut Random<'_>,
     message: Message,
-    (key, whole, value): (u64, &[u8], &[u8]),
+    (key, value): (u64, &[u8]),
     fields: &mut Vec<Vec<u8>>,
 ) {
     let field = field_number(key);
@@ -189,8 +190,8 @@ fn rewrite_field(
         fields.push(rewritten);
         return;
     }
-    let body = Reader::new(value).bytes().unwrap();
-    let mut push = |random: &mut Random, body: &[u8]| {
+    let body = Reader::new(value).bytes();
+    let mut push = |random: &mut Random<'_>, body: &[u8]| {
         let mut rewritten = Vec::new();
         bytes_field(random, &mut rewritten, field, body);
         fields.push(rewritten);
@@ -207,13 +208,12 @@ fn rewrite_field(
         bytes_field(random, &mut voiding, other, &[]);
         fields.push(voiding);
     }
-    let mut push = |random: &mut Random, body: &[u8]| {
+    let mut push = |random: &mut Random<'_>, body: &[u8]| {
         let mut rewritten = Vec::new();
         bytes_field(random, &mut rewritten, field, body);
         fields.push(rewritten);
     };
     let Some(child) = message.child(field) else { return push(random, body) };
-    assert_eq!(key, len_key(field as u8), "{whole:?}");
     if message.merges(field) && random.one_in(3) {
         let parts: Vec<_> = split(body).into_iter().map(|(_, whole, _)| whole).collect();
         let at = random.below(parts.len() + 1);
@@ -229,7 +229,7 @@ fn rewrite_field(
 
 /// A packed list, some of it packed, some not.
 fn unpack(
-    random: &mut Random,
+    random: &mut Random<'_>,
     message: Message,
     field: u64,
     body: &[u8],
@@ -240,9 +240,9 @@ fn unpack(
         let before = reader.rest();
         let fixed = message == Message::Histogram;
         if fixed {
-            reader.fixed64().unwrap()
+            reader.fixed64()
         } else {
-            reader.varint().unwrap()
+            reader.varint()
         };
         let number = &before[..before.len() - reader.rest().len()];
         let mut rewritten = Vec::new();
@@ -257,6 +257,7 @@ fn unpack(
     }
 }
 
-pub(super) fn request(random: &mut Random, signal: Signal, bytes: &[u8]) -> Vec<u8> {
+/// Another encoding of a request.
+pub fn request(random: &mut Random<'_>, signal: Signal, bytes: &[u8]) -> Vec<u8> {
     rewrite(random, Message::Request(signal), bytes)
 }

@@ -11,31 +11,54 @@ use opentelemetry_proto::tonic::metrics::v1 as m;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as t;
 
-/// Draws from a seed, so that a failing case is one number.
-pub(super) struct Random {
+/// Draws from a seed, so that a failing case is one number, or from bytes that a fuzzer makes.
+#[derive(Debug)]
+pub struct Random<'a> {
     state: u64,
+    bytes: &'a [u8],
     doubles: Doubles,
 }
 
 /// Which doubles to draw.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Doubles {
+pub enum Doubles {
+    /// Every finite one.
     Any,
     /// Of few digits, which also inexact parsers read exactly.
     Short,
 }
 
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { state: seed, doubles: Doubles::Any }
+impl Random<'static> {
+    /// From a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self::with_doubles(seed, Doubles::Any)
     }
 
-    pub(super) fn with_doubles(seed: u64, doubles: Doubles) -> Self {
-        Self { state: seed, doubles }
+    /// From a seed, with doubles of a kind.
+    #[must_use]
+    pub const fn with_doubles(seed: u64, doubles: Doubles) -> Self {
+        Self { state: seed, bytes: &[], doubles }
+    }
+}
+
+impl<'a> Random<'a> {
+    /// From bytes as long as they last, and then from what they were.
+    #[must_use]
+    pub fn from_bytes(bytes: &'a [u8], doubles: Doubles) -> Self {
+        let state =
+            bytes.iter().fold(0, |state: u64, byte| state << 5 ^ state >> 59 ^ u64::from(*byte));
+        Self { state, bytes, doubles }
     }
 
-    /// SplitMix64.
-    pub(super) fn next(&mut self) -> u64 {
+    /// A number of 64 bits.
+    pub fn draw(&mut self) -> u64 {
+        if let Some((chunk, rest)) = self.bytes.split_first_chunk::<2>() {
+            self.bytes = rest;
+            // Choices look at the low bits, ids and integers at all of them.
+            return u64::from(u16::from_le_bytes(*chunk)).wrapping_mul(0x0001_0001_0001_0001);
+        }
+        // SplitMix64.
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut value = self.state;
         value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -43,11 +66,13 @@ impl Random {
         value ^ value >> 31
     }
 
-    pub(super) fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
+    /// A number below a limit.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.draw() % limit as u64) as usize
     }
 
-    pub(super) fn one_in(&mut self, limit: usize) -> bool {
+    /// True one time in so many.
+    pub fn one_in(&mut self, limit: usize) -> bool {
         self.below(limit) == 0
     }
 
@@ -58,20 +83,20 @@ impl Random {
     /// Small, large and extreme integers.
     fn integer(&mut self) -> u64 {
         let bits = self.below(65) as u32;
-        self.next().checked_shr(64 - bits).unwrap_or(0)
+        self.draw().checked_shr(64 - bits).unwrap_or(0)
     }
 
     fn time(&mut self) -> u64 {
-        if self.one_in(20) { 0 } else { 1_700_000_000_000_000_000 + self.next() % 1_000_000_007 }
+        if self.one_in(20) { 0 } else { 1_700_000_000_000_000_000 + self.draw() % 1_000_000_007 }
     }
 
     fn double(&mut self) -> f64 {
         match self.below(4) {
             0 => 0.0,
             1 => -0.1,
-            2 => (self.next() % 1_000_000) as f64 / 1e3,
+            2 => (self.draw() % 1_000_000) as f64 / 1e3,
             _ if self.doubles == Doubles::Short => 1e9,
-            _ => Some(f64::from_bits(self.next())).filter(|value| value.is_finite()).unwrap_or(2.5),
+            _ => Some(f64::from_bits(self.draw())).filter(|value| value.is_finite()).unwrap_or(2.5),
         }
     }
 
@@ -95,7 +120,7 @@ impl Random {
             0 => Vec::new(),
             1 => vec![0; len],
             2 => vec![7; len - 1],
-            _ => (0..len).map(|_| self.next() as u8).collect(),
+            _ => (0..len).map(|_| self.draw() as u8).collect(),
         }
     }
 
@@ -106,7 +131,7 @@ impl Random {
             2 => Some(Value::BoolValue(self.one_in(2))),
             3 => Some(Value::IntValue(self.integer() as i64)),
             4 => Some(Value::DoubleValue(self.double())),
-            5 => Some(Value::BytesValue(self.many(9, |own| own.next() as u8))),
+            5 => Some(Value::BytesValue(self.many(9, |own| own.draw() as u8))),
             6 => Some(Value::ArrayValue(ArrayValue {
                 values: self.many(3, |own| own.value(depth - 1)),
             })),
@@ -144,7 +169,7 @@ impl Random {
             span_id: self.id(8),
             trace_state: self.text(),
             parent_span_id: self.id(8),
-            flags: self.next() as u32,
+            flags: self.draw() as u32,
             name: self.text(),
             kind: self.below(7) as i32 - 1,
             start_time_unix_nano: self.time(),
@@ -164,14 +189,15 @@ impl Random {
                 trace_state: own.text(),
                 attributes: own.pairs(1),
                 dropped_attributes_count: 0,
-                flags: own.next() as u32,
+                flags: own.draw() as u32,
             }),
             dropped_links_count: 300,
             status: Some(t::Status { message: self.text(), code: self.below(4) as i32 }),
         }
     }
 
-    pub(super) fn traces(&mut self) -> ExportTraceServiceRequest {
+    /// A request of spans.
+    pub fn traces(&mut self) -> ExportTraceServiceRequest {
         let resource_spans = self.many(3, |own| t::ResourceSpans {
             resource: own.resource(),
             scope_spans: own.many(2, |own| t::ScopeSpans {
@@ -193,14 +219,15 @@ impl Random {
             body: if self.one_in(8) { None } else { Some(self.value(2)) },
             attributes: self.pairs(2),
             dropped_attributes_count: 5,
-            flags: self.next() as u32,
+            flags: self.draw() as u32,
             trace_id: self.id(16),
             span_id: self.id(8),
             event_name: self.text(),
         }
     }
 
-    pub(super) fn logs(&mut self) -> ExportLogsServiceRequest {
+    /// A request of log records.
+    pub fn logs(&mut self) -> ExportLogsServiceRequest {
         let resource_logs = self.many(3, |own| l::ResourceLogs {
             resource: own.resource(),
             scope_logs: own.many(2, |own| l::ScopeLogs {
@@ -336,7 +363,8 @@ impl Random {
         }
     }
 
-    pub(super) fn metrics(&mut self) -> ExportMetricsServiceRequest {
+    /// A request of data points.
+    pub fn metrics(&mut self) -> ExportMetricsServiceRequest {
         let resource_metrics = self.many(3, |own| m::ResourceMetrics {
             resource: own.resource(),
             scope_metrics: own.many(2, |own| m::ScopeMetrics {

@@ -47,7 +47,8 @@ fn valid_or_empty(id: &mut Vec<u8>, len: usize) {
     }
 }
 
-pub(super) fn traces(request: &mut ExportTraceServiceRequest) -> u64 {
+/// Cuts a request down; how many spans it has left.
+pub fn traces(request: &mut ExportTraceServiceRequest) -> u64 {
     let mut items = 0;
     for resource_spans in &mut request.resource_spans {
         resource(&mut resource_spans.resource);
@@ -88,7 +89,8 @@ pub(super) fn traces(request: &mut ExportTraceServiceRequest) -> u64 {
     items
 }
 
-pub(super) fn logs(request: &mut ExportLogsServiceRequest) -> u64 {
+/// Cuts a request down; how many log records it has left.
+pub fn logs(request: &mut ExportLogsServiceRequest) -> u64 {
     let mut items = 0;
     for resource_logs in &mut request.resource_logs {
         resource(&mut resource_logs.resource);
@@ -109,7 +111,8 @@ pub(super) fn logs(request: &mut ExportLogsServiceRequest) -> u64 {
     items
 }
 
-pub(super) fn metrics(request: &mut ExportMetricsServiceRequest) -> u64 {
+/// Cuts a request down; how many data points it has left.
+pub fn metrics(request: &mut ExportMetricsServiceRequest) -> u64 {
     let mut items = 0;
     for resource_metrics in &mut request.resource_metrics {
         resource(&mut resource_metrics.resource);
