@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use model::Telemetry;
 use otlp::key_length_bit;
-use slo::filter::{Field, Filter, Intrinsic, Plan, Program, TooManyFields, ValueBound, ValueSplit};
+use slo::filter::{
+    Field, Filter, Intrinsic, Plan, Program, Rung, TooManyFields, ValueBound, ValueSplit,
+};
 use slo::openslo::{Indicator, Numerator, Selector, SloDefinition};
 
 pub(crate) use lookup::{Lookup, ROOT, Stage};
@@ -44,12 +46,14 @@ pub(crate) struct FieldPlan {
 /// The SLIs of spans or log records.
 ///
 /// SLIs with the same selector of all events share a [`Total`], and those among them that select
-/// the same events of it share a [`Judge`]: an event is shown to each once.
+/// the same events of it share a [`Judge`]: an event is shown to each once. Judges that differ in
+/// how strict they are alone stand on a [`Ladder`], and only some of them have to be asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SignalPlan {
     pub(crate) fields: FieldPlan,
     pub(crate) slis: Vec<Sli>,
     pub(crate) totals: Vec<Total>,
+    pub(crate) ladders: Vec<Ladder>,
     pub(crate) judges: Vec<Judge>,
 }
 
@@ -66,6 +70,14 @@ pub(crate) struct Total {
     /// Which events, given that they were looked up.
     pub(crate) program: Program,
     pub(crate) group_by: Vec<SlotId>,
+    pub(crate) ladders: Range<usize>,
+    pub(crate) judges: Range<usize>,
+}
+
+/// Judges each of which selects what the one before it does, and maybe more.
+#[derive(Clone, Debug)]
+pub(crate) struct Ladder {
+    pub(crate) numerator_is: Selected,
     pub(crate) judges: Range<usize>,
 }
 
@@ -73,7 +85,6 @@ pub(crate) struct Total {
 #[derive(Clone, Debug)]
 pub(crate) struct Judge {
     pub(crate) numerator: Program,
-    pub(crate) numerator_is: Selected,
     pub(crate) slis: Vec<u32>,
 }
 
@@ -203,20 +214,39 @@ impl SignalPlan {
         let mut plan = Self { slis, ..Self::default() };
         for (((program, group_by), judges), looked_up) in totals.into_iter().zip(looked_up) {
             let given = |program: Program, known| program.given(known, &filters);
-            let first = plan.judges.len();
-            plan.judges.extend(judges.into_iter().map(|((numerator, numerator_is), slis)| Judge {
-                numerator,
-                numerator_is,
-                slis,
-            }));
+            let (first_ladder, first_judge) = (plan.ladders.len(), plan.judges.len());
+            plan.place(judges, &filters);
             plan.totals.push(Total {
                 program: looked_up.iter().fold(program, given),
                 group_by,
-                judges: first..plan.judges.len(),
+                ladders: first_ladder..plan.ladders.len(),
+                judges: first_judge..plan.judges.len(),
             });
         }
         plan.fields = FieldPlan::new(filters, lookup);
         Ok(plan)
+    }
+
+    /// Adds the judges of one total, those of one ladder together.
+    fn place(&mut self, judges: Judges, filters: &Plan) {
+        let with_rung = |((numerator, numerator_is), slis): ((Program, Selected), Vec<u32>)| {
+            (numerator_is, numerator.rung(filters), Judge { numerator, slis })
+        };
+        let mut judges: Vec<_> = judges.into_iter().map(with_rung).collect();
+        judges.sort_by(|(a_is, a, _), (b_is, b, _)| (a_is, a).cmp(&(b_is, b)));
+        let mut before: Option<(Selected, Rung)> = None;
+        for (numerator_is, rung, judge) in judges {
+            let at = self.judges.len();
+            let goes_on = before.as_ref().zip(rung.as_ref()).is_some_and(|(before, rung)| {
+                before.0 == numerator_is && before.1.shares_ladder(rung)
+            });
+            match self.ladders.last_mut() {
+                Some(ladder) if goes_on => ladder.judges.end = at + 1,
+                _ => self.ladders.push(Ladder { numerator_is, judges: at..at + 1 }),
+            }
+            before = rung.map(|rung| (numerator_is, rung));
+            self.judges.push(judge);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod parse;
 mod plan;
 mod predicate;
 mod required;
+mod rung;
 mod split;
 
 pub use ast::{Comparison, Expr, Field, Intrinsic, Literal, Op, SeverityBand, SpanStatus};
@@ -21,6 +22,7 @@ pub use error::FilterError;
 pub use memo::Memo;
 pub use plan::{FIELDS_MAX, Plan, Program, SlotValue, TooManyFields};
 pub use required::Required;
+pub use rung::Rung;
 pub use split::{Limit, ValueBound, ValueSplit, unit_ns};
 
 use model::Telemetry;

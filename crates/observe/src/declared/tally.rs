@@ -1,10 +1,12 @@
+use std::ops::Range;
+
 use model::{Count, Pane, PaneCount};
 use slo::filter::Memo;
 
 use super::{Event, Slots};
 use crate::arena::NONE;
 use crate::panes::PaneCounts;
-use crate::plan::{Judge, Selected, SignalPlan, Sli, SliPlan, Total};
+use crate::plan::{Judge, Ladder, Selected, SignalPlan, Sli, SliPlan, Total};
 use crate::tables::Tables;
 
 /// Counts under SLIs with groups that are kept back before the request has to be known as whole.
@@ -129,23 +131,25 @@ impl Tally {
         tables: &mut Tables,
         event: Event,
     ) {
-        let judges = plan.judges.get(total.judges.clone()).unwrap_or_default();
-        for (judge, number) in judges.iter().zip(total.judges.clone()) {
-            if is_good(judge, plan, slots, &mut self.memo) {
-                continue;
-            }
-            let Some(bad) = self.judges.get_mut(number) else { continue };
-            let count = Count { total: 0, ..Count::one_bad(event.weight) };
-            if bad.counted.add(event.pane, count) {
-                self.fresh_judges.push(number);
-            }
-            if bad.series == NONE {
-                let first = plan.slis_of(judge).next();
-                bad.series = first.map_or(NONE, |sli| tables.ungrouped_series(sli));
-            }
-            if tables.series.get(bad.series).may_want(event.sampled) {
-                let series = plan.slis_of(judge).map(|sli| tables.ungrouped_series(sli));
-                slots.wanting.extend(series);
+        for ladder in plan.ladders.get(total.ladders.clone()).unwrap_or_default() {
+            for number in ladder.against(plan, slots, &mut self.memo) {
+                let (Some(judge), Some(bad)) =
+                    (plan.judges.get(number), self.judges.get_mut(number))
+                else {
+                    continue;
+                };
+                let count = Count { total: 0, ..Count::one_bad(event.weight) };
+                if bad.counted.add(event.pane, count) {
+                    self.fresh_judges.push(number);
+                }
+                if bad.series == NONE {
+                    let first = plan.slis_of(judge).next();
+                    bad.series = first.map_or(NONE, |sli| tables.ungrouped_series(sli));
+                }
+                if tables.series.get(bad.series).may_want(event.sampled) {
+                    let series = plan.slis_of(judge).map(|sli| tables.ungrouped_series(sli));
+                    slots.wanting.extend(series);
+                }
             }
         }
     }
@@ -160,14 +164,18 @@ impl Tally {
     ) {
         let Event { pane, weight, sampled } = event;
         let group = tables.group(&total.group_by, slots);
-        for judge in plan.judges.get(total.judges.clone()).unwrap_or_default() {
-            let good = is_good(judge, plan, slots, &mut self.memo);
-            let count = if good { Count::one_good(weight) } else { Count::one_bad(weight) };
-            for sli in plan.slis_of(judge) {
-                let series = tables.declared_series(sli, group, slots);
-                self.grouped.push(Grouped { series, pane, count });
-                if !good && tables.series.get(series).may_want(sampled) {
-                    slots.wanting.push(series);
+        for ladder in plan.ladders.get(total.ladders.clone()).unwrap_or_default() {
+            let against = ladder.against(plan, slots, &mut self.memo);
+            let judges = plan.judges.get(ladder.judges.clone()).unwrap_or_default();
+            for (judge, number) in judges.iter().zip(ladder.judges.clone()) {
+                let good = !against.contains(&number);
+                let count = if good { Count::one_good(weight) } else { Count::one_bad(weight) };
+                for sli in plan.slis_of(judge) {
+                    let series = tables.declared_series(sli, group, slots);
+                    self.grouped.push(Grouped { series, pane, count });
+                    if !good && tables.series.get(series).may_want(sampled) {
+                        slots.wanting.push(series);
+                    }
                 }
             }
         }
@@ -246,6 +254,23 @@ impl Counted {
     }
 }
 
+impl Ladder {
+    /// The judges by which the event at hand is bad. Mostly it is good by all, which the strictest
+    /// one says.
+    #[inline]
+    fn against(&self, plan: &SignalPlan, slots: &Slots<'_>, memo: &mut Memo) -> Range<usize> {
+        let Range { start, end } = self.judges;
+        let judges = plan.judges.get(start..end).unwrap_or_default();
+        let mut selects = |judge: &Judge| slots.pass(&judge.numerator, &plan.fields, memo);
+        match self.numerator_is {
+            Selected::Good if judges.first().is_some_and(&mut selects) => start..start,
+            Selected::Good => start..start + judges.partition_point(|judge| !selects(judge)),
+            Selected::Bad if !judges.last().is_some_and(&mut selects) => end..end,
+            Selected::Bad => start + judges.partition_point(|judge| !selects(judge))..end,
+        }
+    }
+}
+
 impl SignalPlan {
     fn slis_of(&self, judge: &Judge) -> impl Iterator<Item = &Sli> {
         judge.slis.iter().filter_map(|&sli| self.slis.get(sli as usize))
@@ -256,10 +281,4 @@ fn add_to_series<'c>(tables: &mut Tables, sli: &Sli, panes: impl Iterator<Item =
     let id = tables.ungrouped_series(sli);
     let series = tables.touch_series(id);
     panes.for_each(|counted| series.count(counted.pane, counted.count));
-}
-
-#[inline]
-fn is_good(judge: &Judge, plan: &SignalPlan, slots: &Slots<'_>, memo: &mut Memo) -> bool {
-    let selected = slots.pass(&judge.numerator, &plan.fields, memo);
-    selected == (judge.numerator_is == Selected::Good)
 }

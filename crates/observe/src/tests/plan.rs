@@ -10,7 +10,7 @@ use super::declared::{judging, plans};
 use super::otel::*;
 use super::*;
 
-const TERMS: [&str; 14] = [
+const TERMS: [&str; 18] = [
     r#"resource.service.name = "a""#,
     r#"resource.service.name = "b""#,
     r#"(resource.service.name = "a" || resource.service.name = "c")"#,
@@ -24,6 +24,10 @@ const TERMS: [&str; 14] = [
     "kind = server",
     "status != error",
     "duration < 300ms",
+    "duration <= 300ms",
+    "duration < 600ms",
+    "duration > 200ms",
+    "span.tier <= 1",
     r#"(span.tier = 1 || span.route = "/x")"#,
 ];
 

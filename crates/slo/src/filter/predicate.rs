@@ -64,6 +64,15 @@ impl Order {
         Self { less, equal, greater, unordered: op == Op::NotEqual }
     }
 
+    /// Whether it holds for large values alone, or for small ones alone.
+    pub(super) fn is_above(self) -> Option<bool> {
+        (self.less != self.greater).then_some(self.greater)
+    }
+
+    pub(super) fn holds_if_equal(self) -> bool {
+        self.equal
+    }
+
     fn holds(self, ordering: Option<Ordering>) -> bool {
         match ordering {
             Some(Ordering::Less) => self.less,

@@ -45,7 +45,7 @@ impl Program {
 
 impl Step {
     /// What all must hold.
-    fn parts(&self) -> &[Self] {
+    pub(super) fn parts(&self) -> &[Self] {
         match self {
             Self::And(parts) => parts,
             other => std::slice::from_ref(other),
