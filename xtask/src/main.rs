@@ -1,6 +1,7 @@
 //! Chores of the workspace: `cargo xtask tidy | test | bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
+mod bench;
 mod fuzz;
 mod metadata;
 mod steps;
@@ -12,11 +13,17 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask <chore>
 
-  tidy         check layers, sizes, names and the other house rules
-  test         run every check and every test, as CI does
-  bench [ARG]  run the benchmarks; arguments go to `cargo bench`
-  fuzz [TARGET...] [--seconds N] [--keep]
-               fuzz the readers of telemetry with libFuzzer; --keep renews the corpus
+  tidy   check layers, sizes, names and the other house rules
+  test   run every check and every test, as CI does
+  bench  measure what fogbell promises of its cost, and print it with its bounds
+           --quick        3 pairs of 1 s
+           --pairs N      pairs of each case, of which the median counts (5)
+           --seconds N    of each measurement (3)
+           --cases A,B    only these cases of `fogbell load --compare`
+           --peers        build an OpenTelemetry Collector and run it beside; needs Go
+  fuzz   fuzz the readers of telemetry with libFuzzer, on the targets that are named or on all
+           --seconds N    of each target (60)
+           --keep         renew the corpus in fuzz/corpus
 ";
 
 fn main() -> ExitCode {
@@ -27,7 +34,7 @@ fn main() -> ExitCode {
     let outcome = match (chore.as_deref(), rest.as_slice()) {
         (Some("tidy"), []) => tidy::run(root),
         (Some("test"), []) => steps::test(root),
-        (Some("bench"), _) => steps::bench(root, &rest),
+        (Some("bench"), _) => bench::run(root, &rest),
         (Some("fuzz"), _) => fuzz::run(root, &rest),
         (None | Some("help" | "--help" | "-h"), _) => {
             print!("{USAGE}");

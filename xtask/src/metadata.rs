@@ -1,5 +1,5 @@
-//! What tidy needs to know of `cargo metadata`: the workspace's packages, their direct
-//! dependencies, and all that they link in the end.
+//! What the chores need to know of `cargo metadata`: the workspace's packages, their direct
+//! dependencies, and all that they link in the end; where builds go.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -22,17 +22,25 @@ pub(crate) struct Package {
 
 /// Reads the workspace at `root` through `cargo metadata`, sorted by name.
 pub(crate) fn read(root: &Path) -> Result<Vec<Package>, String> {
+    parse(&ask(root, &[])?)
+}
+
+/// The folder that cargo builds into.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf, String> {
+    Ok(text(&ask(root, &["--no-deps"])?, "target_directory")?.into())
+}
+
+fn ask(root: &Path, arguments: &[&str]) -> Result<Value, String> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(root)
         .args(["metadata", "--format-version", "1"])
+        .args(arguments)
         .output()
         .map_err(|error| format!("cannot run cargo metadata: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)));
     }
-    let json = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("cargo metadata: {error}"))?;
-    parse(&json)
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))
 }
 
 /// Reads the output of `cargo metadata --format-version 1`.

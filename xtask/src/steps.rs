@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask test` and `cargo xtask bench`, each printed with the time it took.
+//! The steps of `cargo xtask test`, each printed with the time it took.
 
 use std::path::Path;
 use std::process::Command;
@@ -65,13 +65,6 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     outcome
 }
 
-/// Runs the benchmarks with `arguments` passed on to `cargo bench`.
-pub(crate) fn bench(root: &Path, arguments: &[String]) -> Result<(), String> {
-    let mut command = cargo(root, &["bench", "--locked", "--package", "benches"]);
-    command.args(arguments);
-    finish(command, "benchmarks")
-}
-
 fn timed(
     name: &'static str,
     times: &mut Vec<(&'static str, Duration)>,
@@ -84,17 +77,19 @@ fn timed(
     outcome
 }
 
+/// A call of cargo in `root`.
 pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root).args(arguments);
     command
 }
 
+/// Runs `command`; what it prints goes through.
 pub(crate) fn finish(mut command: Command, name: &str) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{name}: failed ({status})")),
-        Err(error) => Err(format!("{name}: cannot run cargo: {error}")),
+        Err(error) => Err(format!("{name}: cannot run it: {error}")),
     }
 }
 

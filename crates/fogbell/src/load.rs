@@ -23,7 +23,7 @@ pub(crate) fn run(args: &LoadArgs) -> Outcome {
     if args.compare {
         let comparison = runtime.block_on(::load::compare(compare_options(args)?, tell))?;
         if args.json {
-            comparison.rows.iter().for_each(|row| say(&row.json()));
+            comparison.json_lines().for_each(|line| say(&line));
         } else {
             say(&comparison.to_string());
         }

@@ -97,10 +97,16 @@ impl fmt::Display for Row {
     }
 }
 
+impl Comparison {
+    /// The method, then each row, as lines of JSON for tools.
+    pub fn json_lines(&self) -> impl Iterator<Item = String> {
+        let method = json!({ "method": self.method }).to_string();
+        std::iter::once(method).chain(self.rows.iter().map(Row::json))
+    }
+}
+
 impl Row {
-    /// The row as one line of JSON, for tools.
-    #[must_use]
-    pub fn json(&self) -> String {
+    pub(super) fn json(&self) -> String {
         let (ratio, worst) = self.ratio();
         let peer = self.peer_ratio().map(|(ratio, least)| {
             json!({
