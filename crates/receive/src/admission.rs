@@ -1,7 +1,10 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::Refusal;
+use bytes::Bytes;
+
+use crate::inflate::inflate;
+use crate::{Packing, Refusal};
 
 /// When a client that was turned away for memory should come again, at the earliest.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -72,6 +75,21 @@ impl Admission {
     /// A share of nothing yet, for a tenant that holds `of_tenant` bytes in all its requests.
     pub(crate) fn permit<'a>(&'a self, of_tenant: &'a AtomicUsize) -> Permit<'a> {
         Permit { admission: self, of_tenant, bytes: 0 }
+    }
+
+    /// Decompresses one request of nobody's into at most `bytes_max` bytes, as those of tenants
+    /// are: what the benchmarks measure.
+    ///
+    /// # Errors
+    /// If it cannot be read, or does not fit.
+    pub fn inflate(
+        &self,
+        packing: Packing,
+        packed: &[u8],
+        bytes_max: usize,
+    ) -> Result<Bytes, Refusal> {
+        let of_tenant = AtomicUsize::new(0);
+        inflate(packing, packed, bytes_max, &mut self.permit(&of_tenant))
     }
 
     /// One more tenant sends.

@@ -4,10 +4,13 @@ use std::cell::RefCell;
 use std::io::{self, Read};
 
 use bytes::Bytes;
+use libdeflater::Decompressor;
+use memchr::memmem;
 use zstd::zstd_safe::{DCtx, DParameter, ResetDirective, get_frame_content_size};
 
 use crate::Refusal;
 use crate::admission::Permit;
+use crate::buffer::Buffer;
 
 /// The largest window that a zstd frame may ask for: 8 MiB, what its specification recommends
 /// decoders to support.
@@ -20,9 +23,17 @@ const STEP_BYTES_MIN: usize = 16 << 10;
 const RATIO_MAX: usize = 200;
 const RATIO_FROM_BYTES: usize = 1 << 20;
 
+/// Room for a zstd frame that does not tell its size: so many times that of the packed bytes, and
+/// so much at least. What needs more is read as a stream.
+const UNSIZED_GROWTH: usize = 12;
+const UNSIZED_BYTES_MIN: usize = 64 << 10;
+/// How every gzip member begins.
+const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+
 thread_local! {
     /// A context is 95 KiB, and its window up to 8 MiB: made once per thread, not per request.
     static ZSTD: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+    static GZIP: RefCell<Decompressor> = RefCell::new(Decompressor::new());
 }
 
 /// How a request is compressed.
@@ -34,9 +45,12 @@ pub(crate) enum Compression {
 
 /// By what a request is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packing {
+pub enum Packing {
+    /// RFC 1952: one member or several.
     Gzip,
+    /// RFC 8878: one frame or several.
     Zstd,
+    /// RFC 1950, as HTTP means it: zlib around deflate.
     Deflate,
 }
 
@@ -104,16 +118,52 @@ pub(crate) fn inflate(
 ) -> Result<Bytes, Refusal> {
     let limits = Limits::new(packed.len(), bytes_max);
     let guess = packed.len().saturating_mul(GROWTH_GUESS);
-    let out = match packing {
+    match packing {
         Packing::Gzip => {
+            if let Some(out) = gunzip_at_once(packed, &limits, permit)? {
+                return Ok(out);
+            }
             read_capped(flate2::bufread::MultiGzDecoder::new(packed), guess, &limits, permit)
         }
         Packing::Deflate => {
             read_capped(flate2::bufread::ZlibDecoder::new(packed), guess, &limits, permit)
         }
         Packing::Zstd => ZSTD.with_borrow_mut(|context| unzstd(context, packed, &limits, permit)),
-    };
-    out.map(Bytes::from)
+    }
+}
+
+/// Decompresses with one call, into room of the size that the trailer tells. Nothing if it takes
+/// more than that: several members, or a trailer that lies.
+fn gunzip_at_once(
+    packed: &[u8],
+    limits: &Limits,
+    permit: &mut Permit<'_>,
+) -> Result<Option<Bytes>, Refusal> {
+    let Some((head, trailer)) = packed.split_last_chunk::<4>() else { return Ok(None) };
+    let bytes = usize::try_from(u32::from_le_bytes(*trailer)).unwrap_or(usize::MAX);
+    let body = head.get(GZIP_MAGIC.len()..).unwrap_or_default();
+    // By chance, one of some hundred requests of a usual size looks as if it had another member.
+    if bytes > limits.cap || memmem::find(body, &GZIP_MAGIC).is_some() {
+        return Ok(None);
+    }
+    at_once(bytes, permit, |out| {
+        let done = GZIP.with_borrow_mut(|gzip| gzip.gzip_decompress(packed, out));
+        done.ok().filter(|done| *done == bytes)
+    })
+}
+
+/// Lets `decompress` write into room for `bytes_max` bytes and say how many it wrote; what it does
+/// not need, or all if it fails, is given back.
+fn at_once(
+    bytes_max: usize,
+    permit: &mut Permit<'_>,
+    decompress: impl FnOnce(&mut [u8]) -> Option<usize>,
+) -> Result<Option<Bytes>, Refusal> {
+    permit.grow(bytes_max)?;
+    let mut out = Buffer::new(bytes_max);
+    let done = decompress(out.as_mut_slice());
+    permit.shrink(bytes_max - done.unwrap_or_default().min(bytes_max));
+    Ok(done.map(|bytes| out.into_bytes(bytes)))
 }
 
 fn unzstd(
@@ -121,27 +171,27 @@ fn unzstd(
     packed: &[u8],
     limits: &Limits,
     permit: &mut Permit<'_>,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Bytes, Refusal> {
+    let told = get_frame_content_size(packed).ok().flatten();
+    let told = told.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    if told.is_some_and(|bytes| bytes > limits.cap) {
+        return Err(limits.refusal());
+    }
+    let guess = packed.len().saturating_mul(UNSIZED_GROWTH).max(UNSIZED_BYTES_MIN);
+    let room = told.unwrap_or_else(|| guess.min(limits.cap));
+    // In one call it needs no window: the output is its own.
+    let out = at_once(room, permit, |out| {
+        let done = context.decompress(out, packed);
+        done.ok().filter(|done| told.is_none_or(|bytes| bytes == *done))
+    });
+    if let Some(out) = out? {
+        return Ok(out);
+    }
+    // Several frames, more than guessed, or a broken one: the stream knows, and says what is wrong.
     let failed = |_| malformed("zstd context");
     let _ = context.reset(ResetDirective::SessionAndParameters).map_err(failed)?;
     let window = DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX);
     let _ = context.set_parameter(window).map_err(failed)?;
-    // A frame that tells its size is decompressed in place; a window is not needed then.
-    if let Ok(Some(bytes)) = get_frame_content_size(packed) {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        if bytes > limits.cap {
-            return Err(limits.refusal());
-        }
-        permit.grow(bytes)?;
-        let mut out = Vec::with_capacity(bytes);
-        if context.decompress(&mut out, packed).is_ok() && out.len() == bytes {
-            return Ok(out);
-        }
-        // Several frames, or a broken one: the stream knows, and says what is wrong.
-        permit.shrink(bytes);
-        drop(out);
-        let _ = context.reset(ResetDirective::SessionOnly).map_err(failed)?;
-    }
     let guess = packed.len().saturating_mul(GROWTH_GUESS);
     let decoder = zstd::stream::read::Decoder::with_context(packed, context);
     read_capped(decoder, guess, limits, permit)
@@ -152,7 +202,7 @@ fn read_capped(
     guess: usize,
     limits: &Limits,
     permit: &mut Permit<'_>,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Bytes, Refusal> {
     let mut out = Vec::new();
     let mut step = guess;
     loop {
@@ -168,7 +218,7 @@ fn read_capped(
         }
         if read < step {
             permit.shrink(step - read);
-            return Ok(out);
+            return Ok(out.into());
         }
         step = out.len();
     }

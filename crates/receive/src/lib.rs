@@ -7,6 +7,7 @@
 mod admission;
 mod answer;
 mod body;
+mod buffer;
 mod calls;
 mod connection;
 mod gate;
@@ -24,6 +25,7 @@ pub use admission::Admission;
 pub use answer::Answer;
 pub use auth::Tenant;
 pub use gate::{Gate, GateOptions};
+pub use inflate::Packing;
 pub use intake::Intake;
 pub use refusal::Refusal;
 pub use server::{Listeners, bind, serve};

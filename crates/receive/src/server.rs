@@ -32,6 +32,9 @@ pub(crate) const RESET_STREAMS_MAX: usize = 20;
 pub(crate) const LOCAL_RESET_STREAMS_MAX: usize = 1024;
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The most that is read of an HTTP/1 connection at once: a body that has arrived in one piece stays
+/// one. Also as long as its headers may be.
+const READ_BYTES_MAX: usize = 1 << 20;
 /// How long the headers of an HTTP/1 request may take, the idle time before them included: beyond
 /// it the connection is closed.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -125,7 +128,11 @@ async fn serve_http(stream: Connection, http: Http, stop: watch::Receiver<bool>)
 
 fn http_settings() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    let _ = builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
+    let _ = builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_buf_size(READ_BYTES_MAX);
     let _ = builder
         .http2()
         .timer(TokioTimer::new())

@@ -68,6 +68,43 @@ fn several_members_and_frames_follow_each_other() {
 }
 
 #[test]
+fn members_that_equal_each_other_are_all_there() {
+    let one = pack(Packing::Gzip, b"again ");
+    let out = unpack(Packing::Gzip, &one.repeat(3), BYTES_MAX).0;
+    assert_eq!(out.as_deref(), Ok(&b"again again again "[..]));
+}
+
+#[test]
+fn a_gzip_trailer_that_lies_is_malformed_and_gives_the_rest_back() {
+    let data = noise(5000);
+    let honest = pack(Packing::Gzip, &data);
+    for told in [0u32, 4999, 5001, 900_000, u32::MAX] {
+        let mut packed = honest.clone();
+        let at = packed.len() - 4;
+        packed[at..].copy_from_slice(&told.to_le_bytes());
+        let (out, held) = unpack(Packing::Gzip, &packed, BYTES_MAX);
+        assert!(matches!(out, Err(Refusal::Malformed(_))), "{told}: {out:?}");
+        assert!(held < 4 * STEP_BYTES_MIN, "{told}: {held}");
+    }
+    let mut packed = honest;
+    let at = packed.len() - 8;
+    packed[at] ^= 1;
+    assert!(matches!(unpack(Packing::Gzip, &packed, BYTES_MAX).0, Err(Refusal::Malformed(_))));
+}
+
+#[test]
+fn a_frame_without_its_size_may_grow_beyond_the_guess() {
+    let data = b"0123456789abcdef".repeat(50_000);
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).expect("encoder");
+    encoder.include_contentsize(false).expect("no size");
+    encoder.write_all(&data).expect("write");
+    let packed = encoder.finish().expect("zstd");
+    assert!(packed.len() * UNSIZED_GROWTH < data.len());
+    let (out, held) = unpack(Packing::Zstd, &packed, BYTES_MAX);
+    assert_eq!((out.as_deref(), held), (Ok(&data[..]), data.len()));
+}
+
+#[test]
 fn one_byte_more_than_allowed_is_too_large() {
     let data = noise(100_000);
     for (packing, packed) in
@@ -106,11 +143,12 @@ fn a_frame_that_lies_about_its_size_is_malformed_and_gives_the_rest_back() {
 }
 
 #[test]
-fn a_zstd_window_beyond_the_cap_is_malformed() {
+fn a_zstd_window_beyond_the_cap_is_never_made_room_for() {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("encoder");
     encoder.window_log(ZSTD_WINDOW_LOG_MAX + 2).expect("window");
     encoder.include_contentsize(false).expect("no size");
-    encoder.write_all(&noise(1000)).expect("write");
+    let data = [noise(1000), vec![0; 2 * UNSIZED_BYTES_MIN]].concat();
+    encoder.write_all(&data).expect("write");
     let packed = encoder.finish().expect("zstd");
     let out = unpack(Packing::Zstd, &packed, BYTES_MAX).0;
     assert!(matches!(out, Err(Refusal::Malformed(_))), "{out:?}");
