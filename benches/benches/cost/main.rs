@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 mod counted;
+mod inflated;
 mod judged;
 mod table;
 
@@ -21,6 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ROUNDS: usize = 25;
 /// The groups that are no [`Group`].
 const JUDGE: &str = "judge";
+const INFLATE: &str = "inflate";
 const INSTRUCTIONS: &str = "instructions";
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -37,7 +39,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let words: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
-    let names = || Group::ALL.map(Group::name).into_iter().chain([JUDGE, INSTRUCTIONS]);
+    let names = || Group::ALL.map(Group::name).into_iter().chain([JUDGE, INFLATE, INSTRUCTIONS]);
     if let Some(unknown) = words.iter().find(|word| names().all(|name| name != **word)) {
         let names: Vec<&str> = names().collect();
         println!("no group {unknown:?}; there are: {}", names.join(", "));
@@ -50,6 +52,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     if wanted(JUDGE) {
         judged::run(output)?;
+    }
+    if wanted(INFLATE) {
+        inflated::run(output)?;
     }
     if wanted(INSTRUCTIONS) {
         counted::run(output)?;
