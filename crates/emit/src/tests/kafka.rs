@@ -149,7 +149,8 @@ async fn what_is_sent_while_the_broker_is_away_arrives_when_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_producer_that_fails_for_good_is_replaced() {
     let cluster = cluster();
-    let denied = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED];
+    // One for the producer of each lane, as any of them may be the first to ask.
+    let denied = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED; 2];
     cluster.request_errors(RDKafkaApiKey::InitProducerId, &denied);
     let mut harness = Harness::start(config(&cluster));
     harness.enqueue(vec![page(1, 1)]);
