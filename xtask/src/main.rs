@@ -16,10 +16,10 @@ Usage: cargo xtask <chore>
   tidy   check layers, sizes, names and the other house rules
   test   run every check and every test, as CI does
   bench  measure what fogbell promises of its cost, and print it with its bounds
-           --quick        3 pairs of 1 s
+           --quick        3 pairs of 1 s, and no pages under load
            --pairs N      pairs of each case, of which the median counts (5)
            --seconds N    of each measurement (3)
-           --cases A,B    only these cases of `fogbell load --compare`
+           --cases A,B    only these cases of `fogbell load --compare`, and no pages under load
            --peers        build an OpenTelemetry Collector and run it beside; needs Go
   fuzz   fuzz the readers of telemetry with libFuzzer, on the targets that are named or on all
            --seconds N    of each target (60)

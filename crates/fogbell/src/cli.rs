@@ -238,8 +238,26 @@ pub(crate) struct LoadArgs {
     /// With --compare: an OpenTelemetry Collector with spanmetrics and servicegraph, to run beside
     #[arg(long, value_name = "FILE", requires = "compare")]
     pub(crate) collector: Option<PathBuf>,
-    /// With --compare: a line of JSON for each case instead of the table
-    #[arg(long, requires = "compare")]
+    /// Start fogbell idle, half busy, busy and overloaded, let faults happen, print when their pages came; exit code 0 only if all is within bounds
+    #[arg(long, conflicts_with = "compare")]
+    pub(crate) page_latency: bool,
+    /// With --page-latency: faults under each load
+    #[arg(long, default_value_t = 40, requires = "page_latency")]
+    pub(crate) trials: usize,
+    /// With --page-latency: loads, in percent of what fogbell takes in a closed loop
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        value_delimiter = ',',
+        default_value = "0,50,100,200",
+        requires = "page_latency"
+    )]
+    pub(crate) loads: Vec<f64>,
+    /// Start fogbell, drive it at full rate for so long, print its memory; exit code 0 only if it stays flat
+    #[arg(long, value_name = "MINUTES", num_args = 0..=1, default_missing_value = "10", conflicts_with_all = ["compare", "page_latency"])]
+    pub(crate) soak: Option<f64>,
+    /// With --compare, --page-latency or --soak: lines of JSON instead of the table
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ::load::limit::{Limit, serve_forever};
-use ::load::{Case, CompareOptions, LoadOptions, Progress};
+use ::load::{
+    Case, CompareOptions, LoadOptions, PageOptions, PageRow, Progress, Sample, SoakOptions,
+};
 use anyhow::Context;
 
 use crate::cli::{LimitArgs, LoadArgs};
@@ -29,10 +31,32 @@ pub(crate) fn run(args: &LoadArgs) -> Outcome {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    if args.page_latency {
+        let told = |row: &PageRow| note(&row.to_string());
+        let report = runtime.block_on(::load::page_latency(page_options(args), told))?;
+        if args.json {
+            report.json_lines().for_each(|line| say(&line));
+        } else {
+            say(&report.to_string());
+        }
+        return Ok(ended(report.is_held()));
+    }
+    if let Some(minutes) = args.soak {
+        let told = |sample: Sample| note(&sample.to_string());
+        let soak = runtime.block_on(::load::soak(soak_options(args, minutes)?, told))?;
+        say(&if args.json { soak.json() } else { soak.to_string() });
+        return Ok(ended(soak.is_held()));
+    }
+    if args.json {
+        anyhow::bail!("--json needs --compare, --page-latency or --soak");
+    }
     let report = runtime.block_on(::load::run(options(args)?))?;
     say(&report.to_string());
-    let served = report.items_accepted > 0;
-    Ok(if served { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(ended(report.items_accepted > 0))
+}
+
+const fn ended(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs a limit server until the process ends.
@@ -75,6 +99,28 @@ fn compare_options(args: &LoadArgs) -> anyhow::Result<CompareOptions> {
     Ok(match args.seconds {
         Some(seconds) => CompareOptions { duration: Duration::from_secs(seconds), ..options },
         None => options,
+    })
+}
+
+fn page_options(args: &LoadArgs) -> PageOptions {
+    PageOptions {
+        shares: args.loads.iter().map(|percent| percent / 100.0).collect(),
+        trials: args.trials,
+        batch: args.batch,
+        closed: (args.connections, args.in_flight),
+        ..PageOptions::default()
+    }
+}
+
+fn soak_options(args: &LoadArgs, minutes: f64) -> anyhow::Result<SoakOptions> {
+    let duration = Duration::try_from_secs_f64(minutes * 60.0)
+        .with_context(|| format!("--soak {minutes} is no number of minutes"))?;
+    Ok(SoakOptions {
+        duration,
+        batch: args.batch,
+        connections: args.connections,
+        in_flight: args.in_flight,
+        ..SoakOptions::default()
     })
 }
 
@@ -124,6 +170,17 @@ mod tests {
         assert_eq!(compared(&[]).unwrap().duration, CompareOptions::default().duration);
         let error = compared(&["--compare", "--cases", "wider"]).unwrap_err().to_string();
         assert!(error.contains("wider") && error.contains("batch-1000"), "{error}");
+    }
+
+    #[test]
+    fn loads_are_percent_and_a_soak_takes_ten_minutes() {
+        let options = page_options(&parsed(&["--page-latency", "--loads", "50,150"]));
+        assert_eq!((options.shares, options.trials), (vec![0.5, 1.5], 40));
+        assert_eq!(page_options(&parsed(&["--page-latency"])).shares, [0.0, 0.5, 1.0, 2.0]);
+        assert_eq!(parsed(&["--soak"]).soak, Some(10.0));
+        let duration = |minutes| soak_options(&parsed(&[]), minutes).map(|soak| soak.duration);
+        assert_eq!(duration(0.5).unwrap(), Duration::from_secs(30));
+        assert!(duration(-1.0).unwrap_err().to_string().contains("-1"));
     }
 
     #[test]

@@ -15,22 +15,24 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tonic::Status;
 
 use crate::error::LoadError;
+use crate::feed::PREFIX_BYTES;
 use crate::options::{LoadOptions, Protocol};
 use crate::payload::Content;
+use crate::refusal::Refusal;
 
 /// A request without an answer for this long counts as refused.
 const TIMEOUT: Duration = Duration::from_secs(30);
-const PREFIX_BYTES: usize = 5;
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Taken, less what a partial success rejects.
     Accepted { items_rejected: u64 },
-    /// Not taken, with the status or the transport's fault.
-    Refused(String),
+    /// Not taken.
+    Refused(Refusal),
 }
 
 /// Where requests go, and all that they have in common.
@@ -171,11 +173,11 @@ impl Sender {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(reason)) => {
                 self.state = State::Closed;
-                Outcome::Refused(format!("transport: {reason}"))
+                Outcome::Refused(Refusal::unanswered(format!("transport: {reason}")))
             }
             Err(_) => {
                 self.state = State::Closed;
-                Outcome::Refused(format!("no answer within {TIMEOUT:?}"))
+                Outcome::Refused(Refusal::unanswered(format!("no answer within {TIMEOUT:?}")))
             }
         }
     }
@@ -219,16 +221,14 @@ fn reason(error: hyper::Error) -> String {
 async fn grpc_outcome(response: Response<Incoming>) -> Result<Outcome, String> {
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
-        return Ok(Outcome::Refused(format!("HTTP {}", head.status.as_u16())));
+        return Ok(Outcome::Refused(Refusal::of_http(head.status, &head.headers)));
     }
     let body = body.collect().await.map_err(reason)?;
     let trailers = body.trailers().unwrap_or(&head.headers);
-    let status = trailers.get("grpc-status").and_then(|status| status.to_str().ok());
-    let Some(status) = status.and_then(|status| status.parse::<i32>().ok()) else {
-        return Ok(Outcome::Refused("no gRPC status".to_owned()));
-    };
-    if status != 0 {
-        return Ok(Outcome::Refused(code_name(status)));
+    if trailers.get("grpc-status").is_none_or(|status| status != "0") {
+        let refusal = Status::from_header_map(trailers)
+            .map_or_else(|| Refusal::senseless("no gRPC status"), |s| Refusal::of_grpc(&s));
+        return Ok(Outcome::Refused(refusal));
     }
     let mut message = body.to_bytes();
     message.advance(PREFIX_BYTES.min(message.len()));
@@ -239,7 +239,7 @@ async fn http_outcome(response: Response<Incoming>, content: Content) -> Result<
     let (head, body) = response.into_parts();
     let body = body.collect().await.map_err(reason)?.to_bytes();
     if head.status != StatusCode::OK {
-        return Ok(Outcome::Refused(format!("HTTP {}", head.status.as_u16())));
+        return Ok(Outcome::Refused(Refusal::of_http(head.status, &head.headers)));
     }
     Ok(match content {
         Content::JsonSpans => accepted_json(&body),
@@ -251,14 +251,16 @@ async fn http_outcome(response: Response<Incoming>, content: Content) -> Result<
 fn accepted(message: Bytes) -> Outcome {
     match ExportTraceServiceResponse::decode(message) {
         Ok(response) => accepted_less(&response),
-        Err(_) => Outcome::Refused("an answer that is no export response".to_owned()),
+        Err(_) => Outcome::Refused(Refusal::senseless("an answer that is no export response")),
     }
 }
 
 fn accepted_json(message: &[u8]) -> Outcome {
     match serde_json::from_slice(message) {
         Ok(response) => accepted_less(&response),
-        Err(_) => Outcome::Refused("an answer that is no export response in JSON".to_owned()),
+        Err(_) => {
+            Outcome::Refused(Refusal::senseless("an answer that is no export response in JSON"))
+        }
     }
 }
 
@@ -280,16 +282,4 @@ const fn paths(content: Content) -> (&'static str, &'static str) {
             ("/opentelemetry.proto.collector.logs.v1.LogsService/Export", "/v1/logs")
         }
     }
-}
-
-fn code_name(code: i32) -> String {
-    // `ResourceExhausted` becomes `RESOURCE_EXHAUSTED`, as the gRPC specification writes it.
-    let mut name = String::new();
-    for letter in format!("{:?}", tonic::Code::from_i32(code)).chars() {
-        if letter.is_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_uppercase());
-    }
-    name
 }

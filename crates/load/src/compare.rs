@@ -1,22 +1,19 @@
 //! A daemon next to what it is measured against, in turn, under the same load.
 
 mod case;
-mod child;
-mod collector;
 mod table;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::child::{Binaries, Child, Pinning};
 use crate::drive;
 use crate::error::LoadError;
 use crate::options::LoadOptions;
 use crate::report::{LoadReport, mib};
 
+pub(crate) use case::Run;
 pub use case::{Base, Case};
-
-use case::Run;
-use child::{Binaries, Child, Pinning};
 
 /// What [`compare`] measures.
 #[derive(Debug, Clone)]
@@ -202,7 +199,7 @@ async fn measure(
 
 impl CompareOptions {
     fn runs(&self, case: &Case, pair: usize) -> Vec<Run> {
-        let peer = Run::limit(Server::Collector, case.protocol);
+        let peer = Run::of(Server::Collector, case.protocol);
         let has_peer = self.collector_binary.is_some() && case.peer_bound.is_some();
         [
             Some(case.ours()),

@@ -59,6 +59,7 @@ struct Tally {
     items_accepted: u64,
     items_rejected: u64,
     items_refused: BTreeMap<String, u64>,
+    items_refused_for_good: u64,
     body_bytes: u64,
     latencies: Latencies,
     last_answer: Option<Instant>,
@@ -182,7 +183,7 @@ impl Run {
             self.issued.fetch_add(1, Ordering::Relaxed);
             let outcome = sender.send(body.bytes.clone()).await;
             let answered = Instant::now();
-            let pause = matches!(&outcome, Outcome::Refused(why) if why.starts_with("transport"));
+            let pause = matches!(&outcome, Outcome::Refused(no) if no.why.starts_with("transport"));
             if answered >= self.schedule.counted_from {
                 tally.latencies.record(answered.saturating_duration_since(from));
                 tally.last_answer = Some(answered);
@@ -207,7 +208,12 @@ impl Tally {
                 self.items_rejected += rejected;
                 self.items_accepted += items - rejected;
             }
-            Outcome::Refused(why) => *self.items_refused.entry(why).or_default() += items,
+            Outcome::Refused(refusal) => {
+                if refusal.retry_after.is_none() {
+                    self.items_refused_for_good += items;
+                }
+                *self.items_refused.entry(refusal.why).or_default() += items;
+            }
         }
     }
 
@@ -218,6 +224,7 @@ impl Tally {
         for (why, items) in other.items_refused {
             *self.items_refused.entry(why).or_default() += items;
         }
+        self.items_refused_for_good += other.items_refused_for_good;
         self.body_bytes += other.body_bytes;
         self.latencies.merge(&other.latencies);
         self.last_answer = self.last_answer.max(other.last_answer);
@@ -240,6 +247,7 @@ impl Tally {
             items_accepted: self.items_accepted,
             items_rejected: self.items_rejected,
             items_refused: self.items_refused,
+            items_refused_for_good: self.items_refused_for_good,
             requests_unsent: schedule
                 .intended_requests()
                 .map_or(0, |intended| intended.saturating_sub(issued)),

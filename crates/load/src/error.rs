@@ -71,4 +71,12 @@ pub enum LoadError {
     /// A payload cannot be compressed.
     #[error("cannot compress: {0}")]
     Compress(std::io::Error),
+    /// A daemon's own metrics cannot be read.
+    #[error("cannot read the metrics of {api}: {reason}")]
+    Scrape {
+        /// The daemon's API.
+        api: SocketAddr,
+        /// Why.
+        reason: String,
+    },
 }

@@ -16,7 +16,7 @@ use crate::payload::{Content, Requests};
 use crate::schedule::Schedule;
 
 /// gRPC's length-prefixed message: a flag and four bytes of length.
-const PREFIX_BYTES: usize = 5;
+pub(crate) const PREFIX_BYTES: usize = 5;
 /// What SDKs and Collectors use unless told otherwise.
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
@@ -219,7 +219,7 @@ impl Packer {
 }
 
 /// Messages are far below 4 GiB: the shape's check sees to it.
-fn prefix(flag: u8, message_bytes: usize) -> [u8; PREFIX_BYTES] {
+pub(crate) fn prefix(flag: u8, message_bytes: usize) -> [u8; PREFIX_BYTES] {
     let [a, b, c, d] = u32::try_from(message_bytes).unwrap_or(u32::MAX).to_be_bytes();
     [flag, a, b, c, d]
 }

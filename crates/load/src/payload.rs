@@ -3,6 +3,7 @@
 
 mod attribute;
 mod identity;
+mod lone;
 mod place;
 mod points;
 mod records;
@@ -16,6 +17,7 @@ use std::str::FromStr;
 use crate::error::LoadError;
 use crate::wire::Read;
 use identity::scatter;
+pub(crate) use lone::{Lone, Verdict};
 
 /// One pair in this many fails: enough that errors and their exemplars are on the measured path,
 /// too few to burn a budget of 0.1 %.

@@ -22,6 +22,8 @@ pub struct LoadReport {
     pub items_rejected: u64,
     /// Items of requests that were refused, by gRPC or HTTP status or the transport's fault.
     pub items_refused: BTreeMap<String, u64>,
+    /// Those of them that the client must not send again.
+    pub items_refused_for_good: u64,
     /// Requests of an open loop whose time came, but no sender was free until the end; the
     /// latencies know nothing of them. 0 in a closed loop.
     pub requests_unsent: u64,
@@ -61,6 +63,13 @@ impl LoadReport {
     pub fn server_ns_per_item(&self) -> Option<f64> {
         let cpu_ns = self.server?.cpu.as_nanos() as f64;
         (self.items_accepted > 0).then(|| cpu_ns / self.items_accepted as f64)
+    }
+
+    /// Cores that the server and the loader kept busy, in a word.
+    pub(crate) fn busy(&self) -> String {
+        let cores = |cpu: Duration| cpu.as_secs_f64() / self.wall.as_secs_f64();
+        let server = self.server.map_or(0.0, |server| cores(server.cpu));
+        format!("{server:.2}/{:.2}", cores(self.loader_cpu))
     }
 
     /// Items that one core of the server takes in a second.

@@ -11,21 +11,28 @@ pub(super) struct Options {
     pub seconds: u32,
     /// Of `fogbell load --compare`; all if there are none.
     pub cases: Option<String>,
+    /// Whether pages under load are measured, too: that takes five minutes.
+    pub pages: bool,
 }
 
 impl Options {
     /// Reads the words after `bench`.
     pub(super) fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { peers: false, pairs: 5, seconds: 3, cases: None };
+        let mut options = Self { peers: false, pairs: 5, seconds: 3, cases: None, pages: true };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--peers" => options.peers = true,
-                "--quick" => (options.pairs, options.seconds) = (3, 1),
+                "--quick" => {
+                    (options.pairs, options.seconds, options.pages) = (3, 1, false);
+                }
                 "--pairs" => options.pairs = count(word, value()?)?,
                 "--seconds" => options.seconds = count(word, value()?)?,
-                "--cases" => options.cases = Some(value()?.clone()),
+                "--cases" => {
+                    options.cases = Some(value()?.clone());
+                    options.pages = false;
+                }
                 _ => return Err(format!("bench does not know {word:?}; see cargo xtask help")),
             }
         }
@@ -61,6 +68,7 @@ mod tests {
     fn words_choose_cases_pairs_and_seconds() {
         let options = parsed("--quick --pairs 7 --cases zstd,json --peers").unwrap();
         assert_eq!((options.pairs, options.seconds, options.peers), (7, 1, true));
+        assert!(!options.pages && parsed("--peers").unwrap().pages);
         assert_eq!(options.for_load(), ["--pairs=7", "--seconds=1", "--cases=zstd,json"]);
         assert_eq!(parsed("").unwrap().for_load(), ["--pairs=5", "--seconds=3"]);
     }

@@ -91,6 +91,52 @@ case           what is measured                          figure  [worst]      bo
         Ok(promises)
     }
 
+    /// The promises about one load that `fogbell load --page-latency --json` measured: that each
+    /// fault pages soon and once; and, where there is more than the daemon can take, that it stays
+    /// in its memory and accounts for every span.
+    pub(super) fn of_pages(row: &Value) -> Result<Vec<Self>, String> {
+        let load = number(row, "load")?;
+        let case = format!("load-{:.0}%", load * 100.0);
+        let promise = |what: &str, figure, bound, details| Self {
+            case: case.clone(),
+            what: what.to_owned(),
+            figure,
+            worst: None,
+            bound: Bound::AtMost(bound),
+            details,
+        };
+        let count = |key| number(row, key);
+        let (expected, received) = (count("pages_expected")?, count("pages_received")?);
+        let wrong = expected - received
+            + count("pages_undecided")?
+            + count("pages_doubled")?
+            + count("pages_stray")?;
+        let soon = format!(
+            "p50 {:.0}, max {:.0} ms; {:.2} M spans/s offered, {:.2} M accepted, {:.1} % refused",
+            number(row, "p50_ms")?,
+            number(row, "max_ms")?,
+            number(row, "offered_per_s")? / 1e6,
+            number(row, "accepted_per_s")? / 1e6,
+            number(row, "refused_share")? * 100.0
+        );
+        let (p99, p99_max) = (number(row, "p99_ms")?, number(row, "p99_max_ms")?);
+        let mut promises = vec![
+            promise("p99 from deciding event to page, ms", p99, p99_max, soon),
+            promise("pages not there exactly once", wrong, 0.0, format!("of {expected:.0}")),
+        ];
+        if load > 1.0 {
+            let (peak, peak_max) = (number(row, "rss_peak_mib")?, number(row, "rss_bound_mib")?);
+            let received = format!("of {:.0}", number(row, "received")?);
+            let for_good = number(row, "refused_for_good")?;
+            promises.extend([
+                promise("peak memory, MiB", peak, peak_max, String::new()),
+                promise("spans unaccounted for", number(row, "unaccounted")?, 0.0, received),
+                promise("spans refused for good", for_good, 0.0, String::new()),
+            ]);
+        }
+        Ok(promises)
+    }
+
     /// The memory of many series, if it was measured.
     pub(super) fn of_series(inside: &[Value]) -> Option<Self> {
         let memory = inside.iter().find(|line| is(line, "judge", "memory"))?;
@@ -185,6 +231,27 @@ mod tests {
         let promises = Promise::of_comparison(&row, &[]).unwrap();
         assert_eq!(promises.len(), 1);
         assert!(promises[0].to_string().contains("MISSED"));
+    }
+
+    #[test]
+    fn an_overloaded_daemon_has_to_page_and_to_account_for_all() {
+        let row = |load: f64| {
+            json!({
+                "load": load, "offered_per_s": 8e6, "accepted_per_s": 4e6, "refused_share": 0.5,
+                "refused_for_good": 0, "pages_expected": 40, "pages_received": 39,
+                "pages_undecided": 0, "pages_doubled": 1, "pages_stray": 0, "p50_ms": 200.0,
+                "p99_ms": 900.0, "max_ms": 950.0, "p99_max_ms": 1000, "received": 1000,
+                "unaccounted": 1, "rss_peak_mib": 140.0, "rss_bound_mib": 150.0,
+            })
+        };
+        let held = |load| -> Vec<bool> {
+            Promise::of_pages(&row(load)).unwrap().iter().map(Promise::is_held).collect()
+        };
+        assert_eq!(held(2.0), [true, false, true, false, true]);
+        assert_eq!(held(0.5), [true, false]);
+        let shown = Promise::of_pages(&row(2.0)).unwrap()[0].to_string();
+        assert!(shown.contains("load-200%") && shown.contains("8.00 M spans/s"), "{shown}");
+        assert!(Promise::of_pages(&json!({"load": 1.0})).is_err());
     }
 
     #[test]

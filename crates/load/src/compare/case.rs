@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use crate::compare::Server;
 use crate::objectives::Objectives;
 use crate::options::{Compression, Protocol};
@@ -47,6 +49,8 @@ pub(crate) struct Run {
     pub server: Server,
     pub protocol: Protocol,
     pub objectives: Option<Objectives>,
+    /// Where a daemon's pages go over gRPC; nowhere for most.
+    pub pages_to: Option<SocketAddr>,
 }
 
 const SHAPE: Shape = Shape { batch: 1000, services: 50, routes: 40 };
@@ -134,14 +138,14 @@ impl Case {
         format!("{batch} {content} {} {services}x{routes}", self.compression)
     }
 
-    pub(crate) const fn ours(&self) -> Run {
-        Run { server: Server::Fogbell, protocol: self.protocol, objectives: self.objectives }
+    pub(crate) fn ours(&self) -> Run {
+        Run { objectives: self.objectives, ..Run::of(Server::Fogbell, self.protocol) }
     }
 
     pub(crate) fn base_run(&self) -> Run {
         match self.base {
-            Base::Walk => Run::limit(Server::Walk, Protocol::Grpc),
-            Base::Json => Run::limit(Server::Json, Protocol::Http),
+            Base::Walk => Run::of(Server::Walk, Protocol::Grpc),
+            Base::Json => Run::of(Server::Json, Protocol::Http),
             Base::Grpc => Run { protocol: Protocol::Grpc, ..self.ours() },
             Base::OneObjective => {
                 Run { objectives: self.objectives.map(Objectives::first), ..self.ours() }
@@ -151,7 +155,7 @@ impl Case {
 
     /// The transport alone, where there is a limit for it.
     pub(crate) fn touch(&self) -> Option<Run> {
-        (self.base == Base::Walk).then(|| Run::limit(Server::Touch, Protocol::Grpc))
+        (self.base == Base::Walk).then(|| Run::of(Server::Touch, Protocol::Grpc))
     }
 }
 
@@ -169,7 +173,8 @@ impl Base {
 }
 
 impl Run {
-    pub(crate) const fn limit(server: Server, protocol: Protocol) -> Self {
-        Self { server, protocol, objectives: None }
+    /// A server as it is by itself.
+    pub(crate) const fn of(server: Server, protocol: Protocol) -> Self {
+        Self { server, protocol, objectives: None, pages_to: None }
     }
 }

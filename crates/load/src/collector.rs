@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 /// Receives OTLP over gRPC, makes request, error and duration series of every span and edges of
 /// every pair, and drops what comes out: the part of a daemon's work that it can do.
-pub(super) fn config(grpc: SocketAddr) -> String {
+pub(crate) fn config(grpc: SocketAddr) -> String {
     format!(
         "receivers:
   otlp:

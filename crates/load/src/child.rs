@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::compare::case::Run;
-use crate::compare::{Server, collector};
+use crate::collector;
+use crate::compare::{Run, Server};
 use crate::error::LoadError;
 use crate::options::Protocol;
 
@@ -44,6 +44,11 @@ impl Pinning {
             cores.iter().filter(|core| **core != server_core).map(ToString::to_string).collect();
         let possible = cores.contains(&server_core) && !others.is_empty();
         (possible && move_self(&others.join(","))).then(|| (server_core, before.to_owned()))
+    }
+
+    /// Whether the server has one core, and for itself.
+    pub(crate) const fn is_pinned(&self) -> bool {
+        self.pinned.is_some()
     }
 
     fn command(&self, binary: &Path) -> Command {
@@ -111,6 +116,7 @@ pub(crate) struct Child {
     process: tokio::process::Child,
     pid: u32,
     address: SocketAddr,
+    api: SocketAddr,
     folder: Folder,
 }
 
@@ -151,7 +157,7 @@ impl Child {
             .spawn()
             .map_err(failed)?;
         let pid = process.id().unwrap_or_default();
-        let mut child = Self { process, pid, address, folder };
+        let mut child = Self { process, pid, address, api, folder };
         child.ready(run.server).await?;
         Ok(child)
     }
@@ -162,6 +168,11 @@ impl Child {
 
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where a daemon is scraped.
+    pub(crate) const fn api(&self) -> SocketAddr {
+        self.api
     }
 
     /// Ends it at once: its data is temporary.
@@ -195,7 +206,8 @@ impl Child {
     }
 }
 
-/// A daemon with its defaults, but for what it listens on, where its data is, and its SLOs.
+/// A daemon with its defaults, but for what it listens on, where its data is, its SLOs, and where
+/// its pages go.
 fn configure(
     command: &mut Command,
     folder: &Folder,
@@ -219,6 +231,14 @@ fn configure(
         let file = folder.path.join("slos.yaml");
         fs::write(&file, objectives.yaml()).map_err(LoadError::Thread)?;
         command.env("FOGBELL_SLOS_FILES", file);
+    }
+    if let Some(sink) = run.pages_to {
+        let file = folder.path.join("fogbell.yaml");
+        let emit = format!(
+            "emit:\n  grpc: [{{ name: load, endpoint: \"http://{sink}\", urgencies: [page] }}]\n"
+        );
+        fs::write(&file, emit).map_err(LoadError::Thread)?;
+        command.arg("--config").arg(file);
     }
     Ok(())
 }
