@@ -12,12 +12,14 @@ use crate::inflate::{Packing, inflate};
 use crate::meters::{Meters, Transport};
 use crate::repeats::{Claim, Seen};
 use crate::tenants::{Account, Tenants};
-use crate::{Admission, Answer, Intake, Refusal};
+use crate::{Admission, Answer, Intake, Refusal, Unobserved};
 
 /// When a client should come again while the daemon drains: another instance, or this one anew.
 const DRAIN_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// When a client should come again while the process is short of memory.
 const PRESSED_RETRY_AFTER: Duration = Duration::from_secs(2);
+/// When a client should come again if its tenant has no place: that lasts, here.
+const TENANTS_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// When a client should come again if the journal cannot take its request.
 const JOURNAL_RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -178,9 +180,7 @@ impl Gate {
         if claim.observed().is_none() {
             match intake.observe(&visitor.tenant, signal, &held.request) {
                 Ok(summary) => claim.observe(summary),
-                Err(malformed) => {
-                    return Answer::Refused(Refusal::Malformed(malformed.to_string()));
-                }
+                Err(unobserved) => return Answer::Refused(self.refusal(unobserved)),
             }
         }
         // Its memory is free from here on, however long the journal takes.
@@ -206,6 +206,13 @@ impl Gate {
         let answer = answer(summary);
         claim.accept();
         answer
+    }
+
+    fn refusal(&self, unobserved: Unobserved) -> Refusal {
+        match unobserved {
+            Unobserved::Malformed(malformed) => Refusal::Malformed(malformed.to_string()),
+            Unobserved::TooManyTenants => self.overloaded("tenants", TENANTS_RETRY_AFTER),
+        }
     }
 
     fn overloaded(&self, reason: &'static str, earliest: Duration) -> Refusal {

@@ -5,6 +5,15 @@ use otlp::{Malformed, Signal, Summary};
 
 use crate::Tenant;
 
+/// Why an [`Intake`] did not observe a request; nothing of it was observed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unobserved {
+    /// It cannot be read at all.
+    Malformed(Malformed),
+    /// No further tenant has a place here: another instance may have one, or this one anew.
+    TooManyTenants,
+}
+
 /// Where whole OTLP requests go: the data plane of the worker that read them.
 pub trait Intake: Send + Sync + 'static {
     /// Observes a request of OTLP protobuf on the calling thread.
@@ -13,15 +22,21 @@ pub trait Intake: Send + Sync + 'static {
     /// not given to this again, it only waits for [`Intake::journalled`] anew.
     ///
     /// # Errors
-    /// If the request cannot be read at all; nothing of it was observed then.
+    /// If the request cannot be read at all, or its tenant has no place.
     fn observe(
         &self,
         tenant: &Tenant,
         signal: Signal,
         request: &[u8],
-    ) -> Result<Summary, Malformed>;
+    ) -> Result<Summary, Unobserved>;
 
     /// Resolves once everything that was observed before the call is journalled; `false` if the
     /// journal cannot take it.
     fn journalled(&self, tenant: &Tenant) -> Pin<Box<dyn Future<Output = bool> + Send>>;
+}
+
+impl From<Malformed> for Unobserved {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
 }

@@ -26,6 +26,6 @@ pub use answer::Answer;
 pub use auth::Tenant;
 pub use gate::{Gate, GateOptions};
 pub use inflate::Packing;
-pub use intake::Intake;
+pub use intake::{Intake, Unobserved};
 pub use refusal::Refusal;
 pub use server::{Listeners, bind, serve};

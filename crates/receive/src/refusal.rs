@@ -44,9 +44,10 @@ pub enum Refusal {
         /// When to come again.
         retry_after: Duration,
     },
-    /// Too much is in flight, or the daemon drains: come again after `retry_after`.
+    /// Too much is in flight, no further tenant has a place, or the daemon drains: come again after
+    /// `retry_after`.
     Overloaded {
-        /// Why, for a metric label: `memory`, `draining`, `journal`.
+        /// Why, for a metric label: `memory`, `draining`, `journal`, `tenants`.
         reason: &'static str,
         /// When to come again.
         retry_after: Duration,

@@ -13,9 +13,9 @@ use std::time::Duration;
 use auth::Tenant;
 use model::{PaneDelta, Timestamp};
 use observe::{AutomaticSettings, Observer, ObserverOptions, SliPlan};
-use otlp::{Malformed, Signal, Summary};
+use otlp::{Signal, Summary};
 use parking_lot::Mutex;
-use receive::{Gate, Intake, Listeners};
+use receive::{Gate, Intake, Listeners, Unobserved};
 use telemetry::{Counter, Gauge};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -24,7 +24,7 @@ use crate::tick::{Flushed, Recall, TICK_MS, ToHub};
 
 /// Recalls that wait for a worker.
 const RECALL_QUEUE: usize = 64;
-/// Tenants that one worker serves; beyond that requests of new ones are refused.
+/// Tenants that one worker serves; beyond that requests of new ones are refused retryably.
 const TENANTS_MAX: usize = 100;
 /// How long a durable request waits for others before its hand-over: one commit serves them all.
 const GATHER: Duration = Duration::from_millis(10);
@@ -280,17 +280,17 @@ impl Intake for Shared {
         tenant: &Tenant,
         signal: Signal,
         request: &[u8],
-    ) -> Result<Summary, Malformed> {
+    ) -> Result<Summary, Unobserved> {
         let at = now();
         let mut state = self.state.lock();
         let Some(observer) = self.observer(&mut state, tenant, at) else {
-            return Err(Malformed { at: 0, what: "too many tenants on this instance" });
+            return Err(Unobserved::TooManyTenants);
         };
-        match signal {
-            Signal::Traces => observer.traces(request, at),
-            Signal::Metrics => observer.metrics(request, at),
-            Signal::Logs => observer.logs(request, at),
-        }
+        Ok(match signal {
+            Signal::Traces => observer.traces(request, at)?,
+            Signal::Metrics => observer.metrics(request, at)?,
+            Signal::Logs => observer.logs(request, at)?,
+        })
     }
 
     fn journalled(&self, _tenant: &Tenant) -> Pin<Box<dyn Future<Output = bool> + Send>> {
@@ -298,5 +298,52 @@ impl Intake for Shared {
         self.state.lock().waiters.push(waiter);
         self.flush_soon.notify_one();
         Box::pin(async move { done.await.unwrap_or(false) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use observe::Limits;
+
+    use super::*;
+
+    fn shared() -> Shared {
+        let options = ObserverOptions {
+            worker: 0,
+            seed: 1,
+            limits: Limits { recall_bytes: 1 << 20, ..Limits::default() },
+            automatic: None,
+            redactor: Arc::new(enrich::Redactor::new(&[], &[]).expect("no patterns")),
+            slis: Arc::new(SliPlan::compile(&[]).expect("no SLOs")),
+        };
+        let slis = Arc::clone(&options.slis);
+        let state =
+            State { observers: BTreeMap::new(), waiters: Vec::new(), slis, automatic: None };
+        Shared {
+            number: 0,
+            state: Mutex::new(state),
+            options,
+            flush_soon: Notify::new(),
+            to_hub: sync_channel(1).0,
+            behind: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn a_tenant_too_many_has_no_place_and_the_others_keep_theirs() {
+        let shared = shared();
+        let observe =
+            |number: usize| shared.observe(&format!("tenant-{number}").into(), Signal::Traces, &[]);
+        for number in 0..TENANTS_MAX {
+            assert_eq!(observe(number), Ok(Summary::default()));
+        }
+        assert_eq!(observe(TENANTS_MAX), Err(Unobserved::TooManyTenants));
+        assert_eq!(observe(0), Ok(Summary::default()));
+        assert!(matches!(
+            shared.observe(&"tenant-0".into(), Signal::Traces, &[0xff]),
+            Err(Unobserved::Malformed(_))
+        ));
     }
 }

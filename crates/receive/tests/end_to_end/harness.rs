@@ -1,11 +1,13 @@
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use auth::{Credential, Credentials, Role};
-use otlp::{Malformed, Scratch, Signal, Summary, Value};
-use receive::{Gate, GateOptions, Intake, Listeners, Tenant};
+use otlp::{Scratch, Signal, Summary, Value};
+use receive::{Gate, GateOptions, Intake, Listeners, Tenant, Unobserved};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -27,6 +29,8 @@ pub(crate) struct Recorded {
     pub(crate) requests: Mutex<Vec<(String, Signal, Vec<u8>)>>,
     /// What the journal answers; nothing while it takes its time.
     pub(crate) journal: watch::Sender<Option<bool>>,
+    /// How many tenants have a place.
+    pub(crate) tenants_max: AtomicUsize,
 }
 
 struct Nothing;
@@ -58,7 +62,8 @@ impl Server {
         let addresses = [&grpc, &http].map(|listener| listener.local_addr().expect("bound"));
         let gate = Gate::new(options, Arc::new(Credentials::new(credentials)));
         let journal = watch::channel(Some(true)).0;
-        let intake = Arc::new(Recorded { requests: Mutex::default(), journal });
+        let tenants_max = AtomicUsize::new(usize::MAX);
+        let intake = Arc::new(Recorded { requests: Mutex::default(), journal, tenants_max });
         let (stop, stopped) = watch::channel(false);
         let listeners = Listeners { grpc: Some(grpc), http: Some(http) };
         let served = receive::serve(listeners, Arc::clone(&gate), intake.clone(), stopped);
@@ -97,13 +102,24 @@ pub(crate) fn options() -> GateOptions {
     }
 }
 
+impl Recorded {
+    fn has_place_for(&self, tenant: &Tenant) -> bool {
+        let requests = self.requests.lock().expect("lock");
+        let tenants: BTreeSet<&str> = requests.iter().map(|(tenant, ..)| &**tenant).collect();
+        tenants.contains(&**tenant) || tenants.len() < self.tenants_max.load(Ordering::Relaxed)
+    }
+}
+
 impl Intake for Recorded {
     fn observe(
         &self,
         tenant: &Tenant,
         signal: Signal,
         request: &[u8],
-    ) -> Result<Summary, Malformed> {
+    ) -> Result<Summary, Unobserved> {
+        if !self.has_place_for(tenant) {
+            return Err(Unobserved::TooManyTenants);
+        }
         let scratch = Scratch::new();
         let summary = match signal {
             Signal::Traces => otlp::traces(request, &scratch, &mut Nothing),

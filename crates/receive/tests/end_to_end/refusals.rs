@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -232,6 +233,28 @@ async fn while_it_drains_everything_is_to_come_again() {
         let after = answer.header("retry-after").and_then(|text| text.parse::<u64>().ok());
         assert!(after.is_some_and(|seconds| seconds >= 5), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_tenant_without_a_place_is_to_come_again_and_counts_once_it_has_one() {
+    let server = Server::open();
+    server.intake.tenants_max.store(1, Ordering::Relaxed);
+    let body = protobuf(Signal::Traces, 3);
+    let (first, second) = ([("x-scope-orgid", "first")], [("x-scope-orgid", "second")]);
+    assert_eq!(post(server.http, Signal::Traces, &first, body.clone()).await.status, 200);
+    let answer = call(&server, &second, frame(0, &body)).await;
+    assert_eq!(answer.status.code(), Code::Unavailable, "{answer:?}");
+    let retry = answer.status.get_error_details().retry_info().and_then(|info| info.retry_delay);
+    assert!(retry.is_some_and(|delay| delay >= Duration::from_secs(30)), "{answer:?}");
+    let answer = post(server.http, Signal::Traces, &second, body.clone()).await;
+    assert_eq!((answer.status.as_u16(), answer.rpc_status().0), (503, 14));
+    let seconds = answer.header("retry-after").and_then(|value| value.parse::<u64>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds >= 30), "{answer:?}");
+    assert_eq!((server.count(), server.gate.admission().in_flight()), (1, 0));
+
+    server.intake.tenants_max.store(2, Ordering::Relaxed);
+    assert_eq!(call(&server, &second, frame(0, &body)).await.status.code(), Code::Ok);
+    assert_eq!(server.count(), 2, "what was refused is no repeat");
 }
 
 #[tokio::test]
