@@ -1,8 +1,6 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -10,10 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
 
-use crate::meters::{Transport, connections};
+use crate::meters::Transport;
+use crate::roster::Seat;
 
-/// Connections that one worker holds open per transport; beyond that the newest is closed at once.
-const CONNECTIONS_MAX: usize = 4096;
 /// How long a peer that has connected may take for its first words.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many bytes they are: an HTTP/2 preface. No HTTP/1 request of OTLP is shorter.
@@ -23,8 +20,10 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// A connection that counts itself and does not wait for ever for a peer that says nothing.
 pub(crate) struct Connection {
     stream: TcpStream,
+    transport: Transport,
     greeting: Option<Greeting>,
-    open: Open,
+    gauge: metrics::Gauge,
+    _seat: Seat,
 }
 
 struct Greeting {
@@ -32,41 +31,29 @@ struct Greeting {
     deadline: Pin<Box<Sleep>>,
 }
 
-/// Accepted connections, up to the cap.
+/// Accepts connections.
 pub(crate) struct Incoming {
     listener: TcpListener,
-    open: Open,
     retry: Option<Pin<Box<Sleep>>>,
 }
 
-/// How many connections are open; the gauge is that of all workers.
-#[derive(Clone)]
-struct Open {
-    count: Arc<AtomicUsize>,
-    gauge: metrics::Gauge,
-}
-
 impl Incoming {
-    pub(crate) fn new(listener: TcpListener, transport: Transport) -> Self {
-        let open = Open { count: Arc::default(), gauge: connections(transport) };
-        Self { listener, open, retry: None }
+    pub(crate) fn new(listener: TcpListener) -> Self {
+        Self { listener, retry: None }
     }
 
-    pub(crate) async fn accept(&mut self) -> Connection {
+    pub(crate) async fn accept(&mut self) -> TcpStream {
         std::future::poll_fn(|cx| self.poll_accept(cx)).await
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Connection> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<TcpStream> {
         loop {
             if let Some(retry) = &mut self.retry {
                 ready!(retry.as_mut().poll(cx));
                 self.retry = None;
             }
             match ready!(self.listener.poll_accept(cx)) {
-                Ok((stream, _)) if self.open.count.load(Ordering::Relaxed) < CONNECTIONS_MAX => {
-                    return Poll::Ready(Connection::new(stream, &self.open));
-                }
-                Ok(_) => tracing::warn!(CONNECTIONS_MAX, "too many connections: one was closed"),
+                Ok((stream, _)) => return Poll::Ready(stream),
                 Err(error) => {
                     // Out of file descriptors, most likely: it passes, and must not spin.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -78,20 +65,28 @@ impl Incoming {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, open: &Open) -> Self {
+    /// A connection that is served on the runtime where this is called.
+    pub(crate) fn new(
+        stream: TcpStream,
+        transport: Transport,
+        seat: Seat,
+        gauge: metrics::Gauge,
+    ) -> Self {
         let _ = stream.set_nodelay(true);
-        let _ = open.count.fetch_add(1, Ordering::Relaxed);
-        open.gauge.increment(1.0);
+        gauge.increment(1.0);
         let deadline = Box::pin(tokio::time::sleep(GREETING_TIMEOUT));
         let greeting = Some(Greeting { bytes_missing: GREETING_BYTES, deadline });
-        Self { stream, greeting, open: open.clone() }
+        Self { stream, transport, greeting, gauge, _seat: seat }
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let _ = self.open.count.fetch_sub(1, Ordering::Relaxed);
-        self.open.gauge.decrement(1.0);
+        self.gauge.decrement(1.0);
     }
 }
 

@@ -18,6 +18,7 @@ mod intake;
 mod meters;
 mod refusal;
 mod repeats;
+mod roster;
 mod server;
 mod tenants;
 
@@ -28,4 +29,5 @@ pub use gate::{Gate, GateOptions};
 pub use inflate::Packing;
 pub use intake::{Intake, Unobserved};
 pub use refusal::Refusal;
+pub use roster::{Desk, Roster};
 pub use server::{Listeners, bind, serve};

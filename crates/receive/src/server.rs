@@ -8,7 +8,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -17,7 +17,7 @@ use crate::connection::{Connection, Incoming};
 use crate::grpc::Grpc;
 use crate::http::Http;
 use crate::meters::Transport;
-use crate::{Gate, Intake};
+use crate::{Desk, Gate, Intake};
 
 /// Requests in flight on one connection.
 pub(crate) const STREAMS_MAX: u32 = 128;
@@ -66,38 +66,63 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Serves one worker's sockets until `stop` turns true, then lets requests in flight finish.
+/// Serves one worker's sockets, and the connections that other workers hand to it, until `stop`
+/// turns true; then lets requests in flight finish.
 pub async fn serve(
     listeners: Listeners,
+    mut desk: Desk,
     gate: Arc<Gate>,
     intake: Arc<dyn Intake>,
     stop: watch::Receiver<bool>,
 ) {
-    let grpc = Arc::new(Grpc { gate: Arc::clone(&gate), intake: Arc::clone(&intake) });
-    let http = Http { gate, intake };
+    let service = Service {
+        grpc: Arc::new(Grpc { gate: Arc::clone(&gate), intake: Arc::clone(&intake) }),
+        http: Http { gate, intake },
+        stop: stop.clone(),
+    };
     let mut connections = JoinSet::new();
-    let mut grpc_incoming = listeners.grpc.map(|l| Incoming::new(l, Transport::Grpc));
-    let mut http_incoming = listeners.http.map(|l| Incoming::new(l, Transport::Http));
-    let mut stopping = pin!(stopped(stop.clone()));
+    let mut grpc_incoming = listeners.grpc.map(Incoming::new);
+    let mut http_incoming = listeners.http.map(Incoming::new);
+    let mut stopping = pin!(stopped(stop));
     loop {
-        tokio::select! {
-            stream = accept(&mut grpc_incoming) => {
-                let _ = connections.spawn(serve_grpc(stream, Arc::clone(&grpc), stop.clone()));
-            }
-            stream = accept(&mut http_incoming) => {
-                let _ = connections.spawn(serve_http(stream, http.clone(), stop.clone()));
-            }
-            Some(_) = connections.join_next() => {}
+        let connection = tokio::select! {
+            stream = accept(&mut grpc_incoming) => desk.assign(stream, Transport::Grpc),
+            stream = accept(&mut http_incoming) => desk.assign(stream, Transport::Http),
+            handed = desk.handed() => handed,
+            Some(_) = connections.join_next() => None,
             () = &mut stopping => break,
+        };
+        if let Some(connection) = connection {
+            let _ = connections.spawn(service.clone().serve(connection));
         }
     }
     drop((grpc_incoming, http_incoming));
+    for connection in desk.close() {
+        let _ = connections.spawn(service.clone().serve(connection));
+    }
     // Idle keep-alive connections must not hold the drain up.
     let finished = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(DRAIN_DEADLINE, finished).await;
 }
 
-async fn accept(incoming: &mut Option<Incoming>) -> Connection {
+/// What a connection is served with.
+#[derive(Clone)]
+struct Service {
+    grpc: Arc<Grpc>,
+    http: Http,
+    stop: watch::Receiver<bool>,
+}
+
+impl Service {
+    async fn serve(self, connection: Connection) {
+        match connection.transport() {
+            Transport::Grpc => serve_grpc(connection, self.grpc, self.stop).await,
+            Transport::Http => serve_http(connection, self.http, self.stop).await,
+        }
+    }
+}
+
+async fn accept(incoming: &mut Option<Incoming>) -> TcpStream {
     match incoming {
         Some(incoming) => incoming.accept().await,
         None => std::future::pending().await,

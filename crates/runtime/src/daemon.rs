@@ -14,7 +14,7 @@ use engine::{Engine, EngineOptions, RestoreReport};
 use journal::{Journal, Receipt, Restored};
 use model::{Action, Outgoing, OutgoingKind};
 use observe::ObserverOptions;
-use receive::Gate;
+use receive::{Gate, Roster};
 use telemetry::{Counter, Gauge, Histogram};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -433,7 +433,8 @@ fn start_workers(
     let count = options.count.max(1);
     let mut observer = options.observer.clone();
     observer.limits.recall_bytes /= count;
-    for number in 0..count {
+    let (_, desks) = Roster::new(count);
+    for (number, desk) in desks.into_iter().enumerate() {
         let observer = ObserverOptions { worker: number as u32, ..observer.clone() };
         let (worker, bound_grpc, bound_http) = Worker::start(WorkerOptions {
             number,
@@ -441,6 +442,7 @@ fn start_workers(
             http,
             observer,
             gate: Arc::clone(gate),
+            desk,
             to_hub: to_hub.clone(),
             stop: stop.clone(),
         })?;

@@ -15,7 +15,7 @@ use model::{PaneDelta, Timestamp};
 use observe::{AutomaticSettings, Observer, ObserverOptions, SliPlan};
 use otlp::{Signal, Summary};
 use parking_lot::Mutex;
-use receive::{Gate, Intake, Listeners, Unobserved};
+use receive::{Desk, Gate, Intake, Listeners, Unobserved};
 use telemetry::{Counter, Gauge};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -63,8 +63,18 @@ pub(crate) struct WorkerOptions {
     pub(crate) http: SocketAddr,
     pub(crate) observer: ObserverOptions,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) desk: Desk,
     pub(crate) to_hub: SyncSender<ToHub>,
     pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Where a worker's telemetry comes in.
+struct Door {
+    grpc: SocketAddr,
+    http: SocketAddr,
+    gate: Arc<Gate>,
+    desk: Desk,
+    stop: watch::Receiver<bool>,
 }
 
 impl Worker {
@@ -84,12 +94,17 @@ impl Worker {
         });
         let (recall, recalls) = mpsc::channel(RECALL_QUEUE);
         let (bound, is_bound) = std::sync::mpsc::channel();
-        let (gate, stop) = (options.gate, options.stop);
-        let (grpc, http) = (options.grpc, options.http);
+        let door = Door {
+            grpc: options.grpc,
+            http: options.http,
+            gate: options.gate,
+            desk: options.desk,
+            stop: options.stop,
+        };
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{}", options.number))
-            .spawn(move || run(for_thread, gate, (grpc, http), recalls, stop, &bound))?;
+            .spawn(move || run(for_thread, door, recalls, &bound))?;
         let gone = || io::Error::other("a worker ended while it started");
         let (grpc, http) = is_bound.recv().map_err(|_| gone())??;
         Ok((Self { recall, shared, behind, thread }, grpc, http))
@@ -100,15 +115,13 @@ type Bound = std::sync::mpsc::Sender<io::Result<(SocketAddr, SocketAddr)>>;
 
 fn run(
     shared: Arc<Shared>,
-    gate: Arc<Gate>,
-    (grpc, http): (SocketAddr, SocketAddr),
+    door: Door,
     recalls: mpsc::Receiver<Recall>,
-    stop: watch::Receiver<bool>,
     bound: &Bound,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let listeners = bind(grpc, http).and_then(|listeners| {
+        let listeners = bind(door.grpc, door.http).and_then(|listeners| {
             let addresses = addresses(&listeners)?;
             Ok((listeners, addresses))
         });
@@ -124,7 +137,7 @@ fn run(
         let flushing = tokio::spawn(flush_for_ever(Arc::clone(&shared)));
         let recalling = tokio::spawn(recall_for_ever(Arc::clone(&shared), recalls));
         let intake: Arc<dyn Intake> = Arc::clone(&shared) as Arc<dyn Intake>;
-        receive::serve(listeners, gate, intake, stop).await;
+        receive::serve(listeners, door.desk, door.gate, intake, door.stop).await;
         flushing.abort();
         recalling.abort();
         shared.flush_last();

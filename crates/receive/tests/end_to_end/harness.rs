@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use auth::{Credential, Credentials, Role};
 use otlp::{Scratch, Signal, Summary, Value};
-use receive::{Gate, GateOptions, Intake, Listeners, Tenant, Unobserved};
+use receive::{Gate, GateOptions, Intake, Listeners, Roster, Tenant, Unobserved};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -61,12 +61,11 @@ impl Server {
         let (grpc, http) = (bind(), bind());
         let addresses = [&grpc, &http].map(|listener| listener.local_addr().expect("bound"));
         let gate = Gate::new(options, Arc::new(Credentials::new(credentials)));
-        let journal = watch::channel(Some(true)).0;
-        let tenants_max = AtomicUsize::new(usize::MAX);
-        let intake = Arc::new(Recorded { requests: Mutex::default(), journal, tenants_max });
+        let intake = Arc::new(Recorded::new());
         let (stop, stopped) = watch::channel(false);
         let listeners = Listeners { grpc: Some(grpc), http: Some(http) };
-        let served = receive::serve(listeners, Arc::clone(&gate), intake.clone(), stopped);
+        let desk = Roster::new(1).1.remove(0);
+        let served = receive::serve(listeners, desk, Arc::clone(&gate), intake.clone(), stopped);
         let served = tokio::spawn(served);
         let [grpc, http] = addresses;
         Self { grpc, http, gate, intake, stop, served }
@@ -103,6 +102,12 @@ pub(crate) fn options() -> GateOptions {
 }
 
 impl Recorded {
+    pub(crate) fn new() -> Self {
+        let journal = watch::channel(Some(true)).0;
+        let tenants_max = AtomicUsize::new(usize::MAX);
+        Self { requests: Mutex::default(), journal, tenants_max }
+    }
+
     fn has_place_for(&self, tenant: &Tenant) -> bool {
         let requests = self.requests.lock().expect("lock");
         let tenants: BTreeSet<&str> = requests.iter().map(|(tenant, ..)| &**tenant).collect();

@@ -10,6 +10,8 @@ mod connections;
 #[cfg(test)]
 mod counters;
 #[cfg(test)]
+mod handover;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod limits;
