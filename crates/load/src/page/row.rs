@@ -30,8 +30,10 @@ pub struct Pages {
     /// From the moment at which the request that made the condition true was meant to leave, or
     /// left after a refusal, to the moment at which its page was in the hands of the sink.
     pub latencies: Latencies,
-    /// From the same moment to the answer of the daemon.
+    /// From the same moment to the answer of the daemon: what the request waits for others.
     pub answers: Latencies,
+    /// From that answer to the page: what the decision and its delivery take.
+    pub decisions: Latencies,
 }
 
 /// One row of the table.
@@ -77,6 +79,7 @@ impl Pages {
             if let Some(first) = came.iter().min() {
                 pages.received += 1;
                 pages.latencies.record(first.saturating_duration_since(decided));
+                pages.decisions.record(first.saturating_duration_since(answered));
                 pages.doubled += came.len() - 1;
             }
         }
@@ -136,8 +139,10 @@ impl PageRow {
 mod tests {
     use super::*;
 
+    /// Its deciding request is answered after 150 ms.
     fn trial(service: &str, decided: Option<Instant>) -> Trial {
-        Trial { service: service.to_owned(), decided, answered: decided, refusals: 0 }
+        let answered = decided.map(|decided| decided + Duration::from_millis(150));
+        Trial { service: service.to_owned(), decided, answered, refusals: 0 }
     }
 
     fn page(id: &str, service: &str, at: Instant) -> Arrival {
@@ -153,6 +158,8 @@ mod tests {
         let pages = Pages::of(&trials, &arrivals);
         assert!(pages.is_exact(), "{pages:?}");
         assert_eq!(pages.latencies.max(), Duration::from_millis(400));
+        assert_eq!(pages.answers.max(), Duration::from_millis(150));
+        assert_eq!(pages.decisions.max(), Duration::from_millis(250));
 
         let update = Arrival { triggers: false, ..page("3", "a", after(900)) };
         let told = [arrivals.to_vec(), vec![update]].concat();

@@ -12,7 +12,7 @@ impl fmt::Display for PageReport {
         writeln!(f, "{}", self.method)?;
         writeln!(
             f,
-            "{:>5} {:>11} {:>11} {:>11} {:>8} {:>9} {:>7} {:>7} {:>7} {:>7} {:>11} {:>11} {:>13} {:>8}",
+            "{:>5} {:>11} {:>11} {:>11} {:>8} {:>9} {:>7} {:>7} {:>7} {:>7} {:>11} {:>9} {:>11} {:>13} {:>8}",
             "load",
             "offered/s",
             "sent/s",
@@ -24,6 +24,7 @@ impl fmt::Display for PageReport {
             "p99 ms",
             "max ms",
             "answer p99",
+            "then p99",
             "load's p99",
             "server/loader",
             "peak MiB"
@@ -57,7 +58,7 @@ impl fmt::Display for PageRow {
         write!(
             f,
             "{:>3.0} % {offered_per_s:>11.0} {:>11.0} {:>11.0} {:>6.1} % {:>9} {:>7.0} {:>7.0} \
-             {:>7.0} {:>7.0} {:>11.1} {:>11.1} {:>13} {:>8.1}",
+             {:>7.0} {:>7.0} {:>11.0} {:>9.0} {:>11.0} {:>13} {:>8.1}",
             share * 100.0,
             self.sent_per_s(),
             self.accepted_per_s(),
@@ -68,6 +69,7 @@ impl fmt::Display for PageRow {
             ms(0.99),
             millis(pages.latencies.max()),
             millis(pages.answers.quantile(0.99)),
+            millis(pages.decisions.quantile(0.99)),
             self.load.as_ref().map_or(0.0, |load| millis(load.latencies.quantile(0.99))),
             self.load.as_ref().map_or("-".to_owned(), LoadReport::busy),
             mib(self.rss_peak_bytes),
@@ -123,6 +125,7 @@ impl PageRow {
             "max_ms": millis(pages.latencies.max()),
             "p99_max_ms": PAGE_P99_MAX.as_millis() as u64,
             "answer_p99_ms": millis(pages.answers.quantile(0.99)),
+            "decision_p99_ms": millis(pages.decisions.quantile(0.99)),
             "load_p99_ms": self.load.as_ref().map(|load| millis(load.latencies.quantile(0.99))),
             "received": self.ledger.received,
             "accepted": self.ledger.accepted,
