@@ -1,10 +1,16 @@
 //! Points of histograms.
 
 use super::exemplar::{Exemplar, exemplars};
+use super::MetricsVisitor;
+use super::labels::Labels;
 use super::numbers::{Bounds, Coding, Counts, check_packed};
 use crate::outcome::{Reason, Reject};
-use crate::value::{Attributes, Value, attributes};
+use crate::value::Attributes;
 use crate::wire::{Fault, Reader};
+
+/// The field of a point's attributes.
+const ATTRIBUTES: u8 = 9;
+const EXPONENTIAL_ATTRIBUTES: u8 = 1;
 
 /// A point of a histogram with explicit bounds.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +40,7 @@ impl<'a> HistogramPoint<'a> {
     /// All attributes, also those whose key lengths the visitor does not want.
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.bytes, 9)
+        Attributes::new(self.bytes, ATTRIBUTES)
     }
 
     /// The exemplars; one that cannot be read is left out.
@@ -43,12 +49,13 @@ impl<'a> HistogramPoint<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn read<V: MetricsVisitor<'a>>(
         bytes: &'a [u8],
         wanted: u64,
-        mut visit: impl FnMut(&'a [u8], Value<'a>),
+        visitor: &mut V,
     ) -> Result<Self, Reject> {
         let mut point = Self::empty(bytes);
+        let mut labels = Labels::new(bytes, ATTRIBUTES);
         let mut reader = Reader::new(bytes);
         loop {
             let start = reader;
@@ -65,16 +72,14 @@ impl<'a> HistogramPoint<'a> {
                     point.explicit_bounds.grow(start.rest(), fixed(&mut reader, key == 0x3a)?);
                 }
                 0x42 => drop(reader.bytes()?),
-                0x4a => {
-                    reader = start;
-                    attributes(&mut reader, 0x4a, wanted, &mut visit)?;
-                }
+                0x4a => labels.step_over(start, &mut reader)?,
                 0x50 => point.flags = reader.int32()? as u32,
                 0x59 => point.min = Some(reader.double()?),
                 0x61 => point.max = Some(reader.double()?),
                 _ => reader.skip_unknown(key, 2..=12)?,
             }
         }
+        labels.show(wanted, visitor)?;
         if point.time_unix_ns == 0 {
             return Err(Reason::TimeMissing.into());
         }
@@ -200,7 +205,7 @@ impl<'a> ExponentialHistogramPoint<'a> {
     /// All attributes, also those whose key lengths the visitor does not want.
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.bytes, 1)
+        Attributes::new(self.bytes, EXPONENTIAL_ATTRIBUTES)
     }
 
     /// The exemplars; one that cannot be read is left out.
@@ -209,21 +214,19 @@ impl<'a> ExponentialHistogramPoint<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn read<V: MetricsVisitor<'a>>(
         bytes: &'a [u8],
         wanted: u64,
-        mut visit: impl FnMut(&'a [u8], Value<'a>),
+        visitor: &mut V,
     ) -> Result<Self, Reject> {
         let mut point = Self::empty(bytes);
+        let mut labels = Labels::new(bytes, EXPONENTIAL_ATTRIBUTES);
         let mut reader = Reader::new(bytes);
         loop {
             let start = reader;
             let Some(key) = reader.key()? else { break };
             match key {
-                0x0a => {
-                    reader = start;
-                    attributes(&mut reader, 0x0a, wanted, &mut visit)?;
-                }
+                0x0a => labels.step_over(start, &mut reader)?,
                 0x11 => point.start_unix_ns = reader.fixed64()?,
                 0x19 => point.time_unix_ns = reader.fixed64()?,
                 0x21 => point.count = reader.fixed64()?,
@@ -240,6 +243,7 @@ impl<'a> ExponentialHistogramPoint<'a> {
                 _ => reader.skip_unknown(key, 1..=14)?,
             }
         }
+        labels.show(wanted, visitor)?;
         if point.time_unix_ns == 0 {
             return Err(Reason::TimeMissing.into());
         }

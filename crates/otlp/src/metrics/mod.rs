@@ -2,6 +2,7 @@
 
 mod exemplar;
 mod histogram;
+mod labels;
 mod number;
 mod numbers;
 mod summary;
@@ -44,6 +45,14 @@ pub trait MetricsVisitor<'a> {
     /// are not read.
     fn points_wanted(&self) -> bool {
         true
+    }
+
+    /// Whether the attributes of the point that comes next are known, by their bytes as on the
+    /// wire: then they are not read. Only bytes may be known that were shown before and whose
+    /// attributes could be read. Asked once a point, if all of them lie in one piece.
+    fn knows(&mut self, attributes: &'a [u8]) -> bool {
+        let _ = attributes;
+        false
     }
 
     /// An attribute of the point that comes next.
@@ -283,22 +292,21 @@ struct Metrics<'v, V> {
 impl<'a, V: MetricsVisitor<'a>> Metrics<'_, V> {
     fn point(&mut self, kind: MetricKind, bytes: &'a [u8]) -> Result<(), Reject> {
         let visitor = &mut *self.visitor;
-        let attribute = |key, value| visitor.attribute(key, value);
         match kind {
             MetricKind::Gauge | MetricKind::Sum => {
-                let point = NumberPoint::read(bytes, self.wanted, attribute)?;
+                let point = NumberPoint::read(bytes, self.wanted, visitor)?;
                 visitor.number(&point);
             }
             MetricKind::Histogram => {
-                let point = HistogramPoint::read(bytes, self.wanted, attribute)?;
+                let point = HistogramPoint::read(bytes, self.wanted, visitor)?;
                 visitor.histogram(&point);
             }
             MetricKind::ExponentialHistogram => {
-                let point = ExponentialHistogramPoint::read(bytes, self.wanted, attribute)?;
+                let point = ExponentialHistogramPoint::read(bytes, self.wanted, visitor)?;
                 visitor.exponential_histogram(&point);
             }
             MetricKind::Summary => {
-                let point = SummaryPoint::read(bytes, self.wanted, attribute)?;
+                let point = SummaryPoint::read(bytes, self.wanted, visitor)?;
                 visitor.summary(&point);
             }
         }

@@ -1,10 +1,14 @@
 //! Points of gauges and sums.
 
-use super::NO_RECORDED_VALUE;
 use super::exemplar::{Exemplar, exemplars};
+use super::labels::Labels;
+use super::{MetricsVisitor, NO_RECORDED_VALUE};
 use crate::outcome::{Reason, Reject};
-use crate::value::{Attributes, Value, attributes};
+use crate::value::Attributes;
 use crate::wire::Reader;
+
+/// The field of a point's attributes.
+const ATTRIBUTES: u8 = 7;
 
 /// A measured number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +48,7 @@ impl<'a> NumberPoint<'a> {
     /// All attributes, also those whose key lengths the visitor does not want.
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.bytes, 7)
+        Attributes::new(self.bytes, ATTRIBUTES)
     }
 
     /// The exemplars; one that cannot be read is left out.
@@ -53,12 +57,13 @@ impl<'a> NumberPoint<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn read<V: MetricsVisitor<'a>>(
         bytes: &'a [u8],
         wanted: u64,
-        mut visit: impl FnMut(&'a [u8], Value<'a>),
+        visitor: &mut V,
     ) -> Result<Self, Reject> {
         let mut point = Self { start_unix_ns: 0, time_unix_ns: 0, value: None, flags: 0, bytes };
+        let mut labels = Labels::new(bytes, ATTRIBUTES);
         let mut reader = Reader::new(bytes);
         loop {
             let start = reader;
@@ -69,14 +74,12 @@ impl<'a> NumberPoint<'a> {
                 0x21 => point.value = Some(Number::Double(reader.double()?)),
                 0x2a => drop(reader.bytes()?),
                 0x31 => point.value = Some(Number::Int(reader.fixed64()? as i64)),
-                0x3a => {
-                    reader = start;
-                    attributes(&mut reader, 0x3a, wanted, &mut visit)?;
-                }
+                0x3a => labels.step_over(start, &mut reader)?,
                 0x40 => point.flags = reader.int32()? as u32,
                 _ => reader.skip_unknown(key, 2..=8)?,
             }
         }
+        labels.show(wanted, visitor)?;
         if point.time_unix_ns == 0 {
             return Err(Reason::TimeMissing.into());
         }

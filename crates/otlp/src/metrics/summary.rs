@@ -1,8 +1,13 @@
 //! Points of summaries.
 
+use super::MetricsVisitor;
+use super::labels::Labels;
 use crate::outcome::{Reason, Reject};
-use crate::value::{Attributes, Value, attributes};
+use crate::value::Attributes;
 use crate::wire::{Fault, Frames, Reader};
+
+/// The field of a point's attributes.
+const ATTRIBUTES: u8 = 7;
 
 /// A point of a summary.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +53,7 @@ impl<'a> SummaryPoint<'a> {
     /// All attributes, also those whose key lengths the visitor does not want.
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.bytes, 7)
+        Attributes::new(self.bytes, ATTRIBUTES)
     }
 
     /// The quantiles; one that cannot be read is left out.
@@ -57,13 +62,14 @@ impl<'a> SummaryPoint<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn read<V: MetricsVisitor<'a>>(
         bytes: &'a [u8],
         wanted: u64,
-        mut visit: impl FnMut(&'a [u8], Value<'a>),
+        visitor: &mut V,
     ) -> Result<Self, Reject> {
         let mut point =
             Self { start_unix_ns: 0, time_unix_ns: 0, count: 0, sum: 0.0, flags: 0, bytes };
+        let mut labels = Labels::new(bytes, ATTRIBUTES);
         let mut reader = Reader::new(bytes);
         loop {
             let start = reader;
@@ -74,14 +80,12 @@ impl<'a> SummaryPoint<'a> {
                 0x21 => point.count = reader.fixed64()?,
                 0x29 => point.sum = reader.double()?,
                 0x32 => drop(reader.bytes()?),
-                0x3a => {
-                    reader = start;
-                    attributes(&mut reader, 0x3a, wanted, &mut visit)?;
-                }
+                0x3a => labels.step_over(start, &mut reader)?,
                 0x40 => point.flags = reader.int32()? as u32,
                 _ => reader.skip_unknown(key, 2..=8)?,
             }
         }
+        labels.show(wanted, visitor)?;
         if point.time_unix_ns == 0 {
             return Err(Reason::TimeMissing.into());
         }
