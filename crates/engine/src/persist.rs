@@ -2,10 +2,11 @@
 //!
 //! Counts go into a log, one entry a checkpoint, and each series is written whole now and then, a
 //! slice of the changed ones at a time, so that no checkpoint is large. An entry of the log leaves
-//! once every series and stream in it has been written whole after it.
+//! once every series in it has been written whole after it. Baselines of streams are written whole
+//! with the log entry whose counts led up to them, those that have changed.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use model::{Count, Incident, Pane, Row, SeriesKey, StreamPoint};
+use model::{Count, Incident, Pane, Row, SeriesKey};
 
 /// In front of every value: rows of another version are not read.
 const VERSION: u8 = 1;
@@ -22,6 +23,7 @@ pub(crate) enum Table {
     NextNumber = b'n',
     Presence = b'p',
     Series = b's',
+    Streams = b't',
 }
 
 /// Counts since the checkpoint before.
@@ -31,18 +33,16 @@ pub(crate) struct LogEntry {
     pub(crate) born: Vec<(u32, SeriesKey)>,
     /// What was counted, by ordinal and pane.
     pub(crate) counts: Vec<(u32, Pane, Count)>,
-    /// Cumulative points that were taken: the baselines to go on from.
-    pub(crate) points: Vec<StreamPoint>,
 }
 
 impl LogEntry {
     pub(crate) fn is_empty(&self) -> bool {
-        self.born.is_empty() && self.counts.is_empty() && self.points.is_empty()
+        self.born.is_empty() && self.counts.is_empty()
     }
 }
 
 impl Table {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Alerts,
         Self::Baselines,
         Self::Incident,
@@ -51,6 +51,7 @@ impl Table {
         Self::NextNumber,
         Self::Presence,
         Self::Series,
+        Self::Streams,
     ];
 
     /// The key of the only row of a table.

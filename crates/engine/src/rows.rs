@@ -8,7 +8,7 @@ use alert::AlertBook;
 use borsh::{BorshDeserialize, BorshSerialize};
 use correlate::Correlator;
 use model::{BadEvent, Incident, Row, SeriesKey, Service, Timestamp};
-use slo::stream::StreamsSnapshot;
+use slo::stream::{StreamRow, StreamRowKind};
 use slo::window::{SeriesWindows, WindowsSnapshot};
 
 use crate::engine::slow;
@@ -20,7 +20,7 @@ use crate::{Engine, EngineOptions};
 
 /// Series that one checkpoint writes whole.
 const SERIES_PER_CHECKPOINT: usize = 1000;
-/// How often presences, alerts' numbers and baselines of streams are written.
+/// How often presences and alerts' numbers are written, and stale streams are let go.
 const SLOW_ROWS_EVERY: Duration = Duration::from_secs(10);
 /// How often what the correlator has learnt is written.
 const CORRELATOR_ROW_EVERY: Duration = Duration::from_secs(60);
@@ -34,12 +34,6 @@ struct SeriesRow {
     good_total: u64,
     bad_total: u64,
     exemplars: Vec<BadEvent>,
-}
-
-#[derive(BorshSerialize, BorshDeserialize)]
-struct BaselinesRow {
-    next_seq: u64,
-    streams: StreamsSnapshot,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -73,8 +67,10 @@ impl Engine {
             self.log_seq = next_seq;
         }
         self.write_series(&mut rows);
+        rows.extend(self.streams.take_rows().into_iter().map(row_of_streams));
         if self.now.since(self.slow_rows_at) >= SLOW_ROWS_EVERY {
             self.slow_rows_at = self.now;
+            self.streams.evict(self.now);
             self.write_slow_rows(&mut rows);
         }
         if self.now.since(self.correlator_row_at) >= CORRELATOR_ROW_EVERY {
@@ -120,18 +116,12 @@ impl Engine {
             services: services.map(|(s, state)| (Arc::clone(s), state.clone())).collect(),
         };
         rows.push(put(Table::Presence.key(), &presence));
-        if self.streams_dirty_from.take().is_some() {
-            self.streams.evict(self.now);
-            let baselines =
-                BaselinesRow { next_seq: self.log_seq, streams: self.streams.snapshot() };
-            rows.push(put(Table::Baselines.key(), &baselines));
-        }
     }
 
     /// Lets go of the entries that nothing needs any more.
     fn cut_log(&mut self, rows: &mut Vec<Row>) {
         let dirty = self.series.iter().filter_map(|series| series.dirty_from);
-        let needed = dirty.chain(self.streams_dirty_from).min().unwrap_or(self.log_seq);
+        let needed = dirty.min().unwrap_or(self.log_seq);
         for seq in self.log_oldest..needed {
             rows.push(delete(Table::Log.key_of(seq)));
         }
@@ -151,7 +141,7 @@ impl Engine {
         let mut report = RestoreReport::default();
         let mut log = BTreeMap::new();
         let mut whole_after = BTreeMap::new();
-        let mut baselines_after = 0;
+        let mut streams = Vec::new();
         for (key, value) in rows {
             report.rows += 1;
             let done = match Table::parse(&key) {
@@ -163,17 +153,17 @@ impl Engine {
                         let _ = whole_after.insert(ordinal, next_seq);
                     })
                 }
-                Some((Table::Baselines, None)) => read::<BaselinesRow>(&value).map(|row| {
-                    baselines_after = row.next_seq;
-                    engine.streams.restore(row.streams);
-                }),
+                Some((table @ (Table::Baselines | Table::Streams), Some(number))) => {
+                    stream_row(table, number, &value).map(|row| streams.push(row))
+                }
                 Some((table, _)) => engine.restore_row(table, &value, &mut report),
                 None => None,
             };
             report.unreadable += usize::from(done.is_none());
         }
+        report.unreadable += engine.streams.restore(streams);
         for (seq, entry) in log {
-            engine.replay(seq, entry, &whole_after, baselines_after);
+            engine.replay(seq, entry, &whole_after);
         }
         engine.resume(last_commit_at, now);
         report.series = engine.series.len();
@@ -203,7 +193,7 @@ impl Engine {
                 let bytes = read::<Vec<u8>>(value)?;
                 self.correlator = Correlator::restore(seed, slow, &bytes).ok()?;
             }
-            Table::Baselines | Table::Log | Table::Series => return None,
+            Table::Baselines | Table::Log | Table::Series | Table::Streams => return None,
         }
         Some(())
     }
@@ -223,13 +213,7 @@ impl Engine {
     }
 
     /// Counts again what the log holds and no series row covers.
-    fn replay(
-        &mut self,
-        seq: u64,
-        entry: LogEntry,
-        whole_after: &BTreeMap<u64, u64>,
-        baselines_after: u64,
-    ) {
+    fn replay(&mut self, seq: u64, entry: LogEntry, whole_after: &BTreeMap<u64, u64>) {
         self.log_seq = self.log_seq.max(seq + 1);
         for (ordinal, key) in entry.born {
             if !whole_after.contains_key(&u64::from(ordinal)) {
@@ -242,13 +226,6 @@ impl Engine {
             if let Some(series) = self.series.of_ordinal(ordinal).filter(|_| !covered) {
                 let _ = series.add(pane, count, now);
                 let _ = series.dirty_from.get_or_insert(seq);
-            }
-        }
-        if seq >= baselines_after {
-            for point in entry.points {
-                // The counts are in the entry; only the baseline moves on.
-                let _ = self.streams.increment(&point, now);
-                let _ = self.streams_dirty_from.get_or_insert(seq);
             }
         }
         self.log_oldest = if self.log_oldest == 1 { seq } else { self.log_oldest.min(seq) };
@@ -280,6 +257,27 @@ impl Engine {
             series.alerting = firing.contains(&series.page) || firing.contains(&series.ticket);
         }
     }
+}
+
+fn row_of_streams(row: StreamRow) -> Row {
+    let table = match row.kind {
+        StreamRowKind::Identities => Table::Streams,
+        StreamRowKind::Baselines => Table::Baselines,
+    };
+    let key = table.key_of(u64::from(row.number));
+    match row.bytes {
+        Some(bytes) => put(key, &bytes),
+        None => delete(key),
+    }
+}
+
+fn stream_row(table: Table, number: u64, value: &[u8]) -> Option<StreamRow> {
+    let kind = match table {
+        Table::Streams => StreamRowKind::Identities,
+        _ => StreamRowKind::Baselines,
+    };
+    let bytes = Some(read::<Vec<u8>>(value)?);
+    Some(StreamRow { kind, number: u32::try_from(number).ok()?, bytes })
 }
 
 fn row_of(series: &Series, next_seq: u64) -> SeriesRow {

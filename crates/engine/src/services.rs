@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::{
-    AutomaticSli, AutomaticSource, PaneDelta, SeriesDelta, SeriesKey, Service, ServiceDelta,
-    StreamPoint, Timestamp,
+    AutomaticSli, AutomaticSource, PaneDelta, PointsDelta, SeriesDelta, SeriesKey, Service,
+    ServiceDelta, Timestamp,
 };
+use slo::panes::PaneCounts;
 use slo::presence::{Presence, SILENCE_AFTER};
+use slo::stream::{Feed, Increment};
 
 use crate::Engine;
 use crate::series::Series;
@@ -84,6 +86,24 @@ impl Overflow {
     }
 }
 
+/// What streams have counted for a series in a hand-over.
+struct Fed {
+    index: u32,
+    ordinal: u32,
+    /// What began earlier is the other source's.
+    from: Timestamp,
+    panes: PaneCounts,
+}
+
+impl Fed {
+    fn add(&mut self, increment: &Increment) {
+        // What began while the other source still ruled is only the baseline.
+        if increment.from >= self.from && !increment.count.is_zero() {
+            increment.spread(&mut self.panes);
+        }
+    }
+}
+
 impl Engine {
     /// Notes who was heard.
     pub(crate) fn hear(&mut self, delta: &PaneDelta) {
@@ -135,29 +155,39 @@ impl Engine {
 
     /// Turns cumulative points into counts.
     pub(crate) fn difference(&mut self, delta: &PaneDelta) {
-        for point in &delta.points {
-            let key = self.judged_as(&point.key);
-            let Some(from) = self.counts_from(&key) else { continue };
-            let Some(index) = self.series.resolve(delta.worker, point.id, &key) else { continue };
-            self.log.points.push(point.clone());
-            let _ = self.streams_dirty_from.get_or_insert(self.log_seq);
-            self.add_increment(index, point, from);
+        for PointsDelta { id, key, kind, beside, points } in &delta.points {
+            let Some(mut counted) = self.fed(delta.worker, *id, key) else { continue };
+            let mut beside = beside.as_ref().and_then(|(id, key)| self.fed(delta.worker, *id, key));
+            let feed = Feed { series: counted.ordinal, kind: *kind };
+            for point in points {
+                let gain = self.streams.increment(feed, delta.worker, point, self.now);
+                let Some(gain) = gain else { continue };
+                counted.add(&gain.counted);
+                beside.iter_mut().for_each(|beside| beside.add(&gain.beside));
+            }
+            self.count_fed(counted);
+            beside.into_iter().for_each(|beside| self.count_fed(beside));
         }
     }
 
-    fn add_increment(&mut self, index: u32, point: &StreamPoint, from: Timestamp) {
-        let Some(increment) = self.streams.increment(point, self.now) else { return };
-        let Some(series) = self.series.get_mut(index) else { return };
-        if increment.from < from {
-            // It began while the other source still ruled: it is only the baseline.
-            return;
-        }
-        for counted in increment.spread() {
+    /// A series that streams count for; `None` if another source rules it, or it is not judged.
+    fn fed(&mut self, worker: u32, id: u32, key: &Arc<SeriesKey>) -> Option<Fed> {
+        let key = self.judged_as(key);
+        let from = self.counts_from(&key)?;
+        let index = self.series.resolve(worker, id, &key)?;
+        let series = self.series.get_mut(index)?;
+        // Baselines know it by its number, which must be written down with them.
+        let _ = series.dirty_from.get_or_insert(self.log_seq);
+        Some(Fed { index, ordinal: series.ordinal, from, panes: PaneCounts::default() })
+    }
+
+    fn count_fed(&mut self, mut fed: Fed) {
+        let Some(series) = self.series.get_mut(fed.index) else { return };
+        for counted in fed.panes.drain() {
             if series.add(counted.pane, counted.count, self.now) {
                 self.log.counts.push((series.ordinal, counted.pane, counted.count));
             }
         }
-        let _ = series.dirty_from.get_or_insert(self.log_seq);
     }
 
     /// From when on the events of a key count; `None` if another source rules its series.

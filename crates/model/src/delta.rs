@@ -19,7 +19,7 @@ pub struct PaneDelta {
     /// SLI series that were touched.
     pub series: Vec<SeriesDelta>,
     /// Cumulative points that some SLI selects, not yet differenced.
-    pub points: Vec<StreamPoint>,
+    pub points: Vec<PointsDelta>,
     /// Services that were heard.
     pub services: Vec<ServiceDelta>,
     /// Operations that were touched.
@@ -94,29 +94,52 @@ pub enum PointKind {
     TotalBesideBad,
 }
 
-/// A cumulative point. Baselines are the engine's: a stream may move between connections.
+/// Cumulative points of streams that count for the same series. Baselines are the engine's: a
+/// stream may move between connections.
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
-pub struct StreamPoint {
+pub struct PointsDelta {
     /// Dense within the worker, for the series.
     pub id: u32,
     /// Whose counts.
     pub key: Arc<SeriesKey>,
+    /// What the streams count.
+    pub kind: PointKind,
+    /// The series that [`StreamPoint::beside`] counts for, with its id.
+    pub beside: Option<(u32, Arc<SeriesKey>)>,
+    /// The points, those of one stream in the order in which they came. Of points that follow each
+    /// other within a pane the last one may stand for all: it counts the same.
+    pub points: Vec<StreamPoint>,
+}
+
+/// A cumulative point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct StreamPoint {
     /// Identity of the stream: hash of resource, scope, metric name and point attributes.
     pub stream: u128,
-    /// What the stream counts.
-    pub kind: PointKind,
+    /// Dense within the worker, for the stream and what it counts for; [`StreamPoint::NO_ID`] if
+    /// the worker does not know the stream by a number.
+    pub id: u32,
     /// `start_time_unix_nano`; zero = not told.
     pub start: Timestamp,
     /// `time_unix_nano`.
     pub time: Timestamp,
-    /// Cumulative events.
-    pub total: u64,
-    /// Cumulative bad events among them.
-    pub bad: u64,
-    /// Cumulative events in a bucket that straddles the threshold.
-    pub uncertain: u64,
+    /// What it counts for the series.
+    pub counted: Counted,
+    /// What it counts for the series beside; nothing without one.
+    pub beside: Counted,
     /// The flag `NO_RECORDED_VALUE`: the stream ends here.
     pub ended: bool,
+}
+
+/// Events since a stream began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Counted {
+    /// Events.
+    pub total: u64,
+    /// Bad events among them.
+    pub bad: u64,
+    /// Events in a bucket that straddles the threshold.
+    pub uncertain: u64,
 }
 
 /// That a service was heard, and how.
@@ -253,6 +276,21 @@ impl PaneDelta {
             && self.spans.is_empty()
             && self.late_dropped == 0
             && self.future_dropped == 0
+    }
+}
+
+impl StreamPoint {
+    /// Stands for "no number".
+    pub const NO_ID: u32 = u32::MAX;
+}
+
+impl Counted {
+    /// Whether no count is below that of `earlier`.
+    #[must_use]
+    pub const fn is_from(self, earlier: Self) -> bool {
+        self.total >= earlier.total
+            && self.bad >= earlier.bad
+            && self.uncertain >= earlier.uncertain
     }
 }
 

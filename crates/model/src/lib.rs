@@ -20,8 +20,8 @@ pub use alert::{Alert, AlertState, Fingerprint, Labels};
 pub use count::Count;
 pub use delivery::{Action, Delivery, Outgoing, OutgoingKind, Row};
 pub use delta::{
-    BadEvent, EdgeDelta, LogTemplateDelta, OperationDelta, PaneCount, PaneDelta, PointKind,
-    SeriesDelta, ServiceDelta, SpanRecord, StreamPoint, TagDelta, TagPair,
+    BadEvent, Counted, EdgeDelta, LogTemplateDelta, OperationDelta, PaneCount, PaneDelta,
+    PointKind, PointsDelta, SeriesDelta, ServiceDelta, SpanRecord, StreamPoint, TagDelta, TagPair,
 };
 pub use evidence::{Cause, CauseKind, Evidence, ExemplarTrace, Hop, Signal, TraceSpan};
 pub use ids::{IncidentId, ParseIncidentIdError, SpanId, TraceId};

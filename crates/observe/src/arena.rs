@@ -103,6 +103,11 @@ impl<T> Arena<T> {
         &mut self.values[id as usize]
     }
 
+    /// All values that there is room for, by id, also what was let go.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.values.iter_mut()
+    }
+
     /// The entry keeps another one alive.
     pub(crate) fn keep(&mut self, id: u32, used: Generation) {
         let known = &mut self.used[id as usize];

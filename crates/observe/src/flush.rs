@@ -27,7 +27,7 @@ impl State {
         let delta = PaneDelta {
             worker,
             series: touched.series.iter().map(|&id| tables.drain_series(id)).collect(),
-            points: std::mem::take(&mut self.points),
+            points: self.streams.hand_over(&tables.series),
             services: touched.services.iter().map(|&id| tables.drain_service(id)).collect(),
             operations: touched.operations.iter().map(|&id| tables.drain_operation(id)).collect(),
             edges: touched.edges.iter().map(|&id| tables.drain_edge(id)).collect(),

@@ -56,6 +56,11 @@ impl Index {
         }
     }
 
+    /// Lets go of the keys whose number is not to be kept.
+    pub(crate) fn retain(&mut self, mut keeps: impl FnMut(u32) -> bool) {
+        self.table.retain(|entry| keeps(entry.value));
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }

@@ -3,25 +3,28 @@ mod declared;
 mod split;
 mod value;
 
-use model::{Count, PointKind, StreamPoint, Timestamp};
+use model::{Count, Counted, PointKind, Timestamp};
 use otlp::{
     ExponentialHistogramPoint, HistogramPoint, Metric, MetricKind, MetricsVisitor, NumberPoint,
     Resource, Scope, SummaryPoint, Temporality, Value,
 };
 use slo::stream::Increment;
 
+use crate::arena::NONE;
 use crate::declared::Slots;
 use crate::fields::Fields;
-use crate::hash::Seed;
+use crate::hash::{Hash128, Key, Seed};
 use crate::plan::MetricPlan;
 use crate::state::{Accepted, State};
+use crate::streams::{NewStream, Sample};
 use crate::tables::attributes_hash;
 use automatic::ServerHistogram;
 use value::{Histogram, PointView};
 
 const STREAM: u64 = 40;
 const POINT_ATTRIBUTES: u64 = 41;
-const NO_RECORDED_VALUE: u32 = otlp::NO_RECORDED_VALUE;
+const SCATTERED: u64 = 43;
+const FED: u64 = 44;
 
 /// Walks the points of one request.
 #[derive(Debug)]
@@ -39,6 +42,12 @@ pub(crate) struct MetricWalk<'o, 'a> {
     server: Option<ServerHistogram>,
     /// Whether some declared SLI may select the metric at hand.
     declares: bool,
+    /// What is hashed of a stream before its attributes, if the metric at hand is cumulative.
+    before_attributes: Option<Hash128>,
+    /// Of the stream of the point at hand, by the bytes of its attributes.
+    key: Option<Key>,
+    /// The stream of the point at hand, if its attributes need not be read.
+    known: Option<u32>,
 }
 
 impl<'o> MetricWalk<'o, '_> {
@@ -57,6 +66,9 @@ impl<'o> MetricWalk<'o, '_> {
             metric: None,
             server: None,
             declares: false,
+            before_attributes: None,
+            key: None,
+            known: None,
         }
     }
 }
@@ -88,15 +100,14 @@ impl<'a> MetricWalk<'_, 'a> {
     /// of its stream if it is cumulative.
     fn add(&mut self, series: u32, view: &PointView<'a>, kind: PointKind, count: Count) {
         match view.temporality {
-            Temporality::Delta if view.flags & NO_RECORDED_VALUE == 0 => {
+            Temporality::Delta if view.has_value() => {
                 let until = Timestamp::from_unix_ns(view.time_unix_ns);
                 let from =
                     if view.start_unix_ns == 0 { view.time_unix_ns } else { view.start_unix_ns };
                 let from = Timestamp::from_unix_ns(from);
                 let count = increment_of(kind, count);
-                for share in (Increment { from, until, count }).spread() {
-                    self.state.count(series, share.pane, share.count);
-                }
+                let panes = &mut self.state.tables.touch_series(series).panes;
+                Increment { from, until, count }.spread(panes);
             }
             Temporality::Cumulative => self.push_point(series, view, kind, count),
             Temporality::Delta => {}
@@ -104,24 +115,48 @@ impl<'a> MetricWalk<'_, 'a> {
         }
     }
 
+    /// A cumulative point that counts for one series.
     fn push_point(&mut self, series: u32, view: &PointView<'a>, kind: PointKind, count: Count) {
-        if self.state.points.len() >= self.state.tables.limits.points {
-            self.state.counters.points_dropped += 1;
-            return;
-        }
-        let point = StreamPoint {
-            id: series,
-            key: self.state.tables.series.get(series).key.clone(),
-            stream: self.stream(view),
-            kind,
-            start: Timestamp::from_unix_ns(view.start_unix_ns),
-            time: Timestamp::from_unix_ns(view.time_unix_ns),
-            total: count.total,
-            bad: count.bad(),
-            uncertain: count.uncertain,
-            ended: view.flags & NO_RECORDED_VALUE != 0,
+        let generation = self.state.tables.generation;
+        let seed = self.state.tables.seed;
+        let feed = self.state.streams.feed(seed, (series, NONE), kind, generation);
+        let key = self.stream_key(view);
+        let hash = seed.start(FED).number(key as u64).number((key >> 64) as u64);
+        let key = hash.number(u64::from(feed)).finish();
+        let sample = view.sample(value::counted(count), Counted::default());
+        let known = self.state.streams.find(key, generation);
+        self.push_sample(known, key, view, (feed, false), sample);
+    }
+
+    /// Takes a point of a stream that may be new.
+    fn push_sample(
+        &mut self,
+        known: Option<u32>,
+        key: Key,
+        view: &PointView<'a>,
+        (feed, failed): (u32, bool),
+        sample: Sample,
+    ) {
+        let taken = match known {
+            Some(stream) => self.state.streams.take(stream, sample),
+            None => {
+                let new = NewStream { identity: self.stream(view), feed, failed };
+                let generation = self.state.tables.generation;
+                match self.state.streams.insert(key, new, generation) {
+                    Some(stream) => self.state.streams.take(stream, sample),
+                    None => self.state.streams.take_loose(new, sample),
+                }
+            }
         };
-        self.state.points.push(point);
+        self.state.count_dropped(taken);
+    }
+
+    /// Under what the point's stream is remembered.
+    fn stream_key(&self, view: &PointView<'a>) -> Key {
+        self.key.unwrap_or_else(|| {
+            let identity = self.stream(view).to_le_bytes();
+            self.state.tables.seed.of(SCATTERED, &identity)
+        })
     }
 
     /// The identity of the point's stream, equal in every worker: resource, scope, metric and
@@ -135,6 +170,14 @@ impl<'a> MetricWalk<'_, 'a> {
         let parts = [hash, self.resource_hash, attributes];
         let bytes = parts.map(u128::to_le_bytes);
         Seed::COMMON.of(STREAM, bytes.as_flattened())
+    }
+
+    /// The part of a stream's key that all points of a metric have.
+    fn before_attributes(&self, metric: &Metric<'a>) -> Hash128 {
+        let hash = self.state.tables.seed.start(STREAM).number(u64::from(self.service));
+        let hash = hash.bytes(&self.resource_hash.to_le_bytes());
+        let hash = hash.bytes(self.scope.0).bytes(self.scope.1);
+        hash.bytes(metric.name).bytes(metric.unit)
     }
 
     fn unit(&self) -> &'a str {
@@ -177,10 +220,23 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
         };
         self.declares = self.selects(metric);
         self.metric = Some(*metric);
+        let is_remembered = metric.temporality == Temporality::Cumulative && self.points_wanted();
+        self.before_attributes = is_remembered.then(|| self.before_attributes(metric));
     }
 
     fn points_wanted(&self) -> bool {
         self.server.is_some() || self.declares
+    }
+
+    #[inline(always)]
+    fn knows(&mut self, attributes: &'a [u8]) -> bool {
+        let Some(before) = self.before_attributes else { return false };
+        let key = before.bytes(attributes).finish();
+        self.key = Some(key);
+        if self.server.is_some() {
+            self.known = self.state.streams.find(key, self.state.tables.generation);
+        }
+        self.known.is_some() && !self.declares
     }
 
     fn attribute(&mut self, key: &'a [u8], value: Value<'a>) {
@@ -240,6 +296,7 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
     fn discard(&mut self) {
         self.fields.clear();
         self.slots.clear();
+        (self.key, self.known) = (None, None);
     }
 }
 

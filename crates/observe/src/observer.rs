@@ -40,7 +40,7 @@ pub struct ObserverStats {
     pub points_ignored: u64,
     /// Entries that are alive.
     pub held: Entries,
-    /// Look-ups that ended in an overflow entry.
+    /// Look-ups that ended in an overflow entry, or in none.
     pub overflowed: Entries,
     /// What can be recalled.
     pub recall: RecallReach,
@@ -55,6 +55,8 @@ pub struct Entries {
     pub resources: u64,
     /// SLI series.
     pub series: u64,
+    /// Cumulative streams.
+    pub streams: u64,
     /// Operations.
     pub operations: u64,
     /// Edges.
@@ -158,7 +160,7 @@ impl Observer {
     /// What it did and holds.
     #[must_use]
     pub fn stats(&self) -> ObserverStats {
-        let State { counters, dropped, tables, .. } = &self.state;
+        let State { counters, dropped, tables, streams, .. } = &self.state;
         ObserverStats {
             spans: counters.spans,
             points: counters.points,
@@ -171,6 +173,7 @@ impl Observer {
                 services: tables.services.len() as u64,
                 resources: tables.resources.len() as u64,
                 series: tables.series.len() as u64,
+                streams: streams.len() as u64,
                 operations: tables.operations.len() as u64,
                 edges: tables.edges.len() as u64,
                 tags: tables.tags.len() as u64,
@@ -181,6 +184,7 @@ impl Observer {
                 services: tables.services.refused(),
                 resources: tables.resources.refused(),
                 series: tables.series.refused(),
+                streams: streams.refused(),
                 operations: tables.operations.refused(),
                 edges: tables.edges.refused(),
                 tags: tables.tags.refused(),

@@ -96,6 +96,8 @@ pub struct Limits {
     pub exemplars: usize,
     /// Users and tenants told apart per service and hand-over; others are not counted.
     pub subjects: usize,
+    /// Cumulative streams that are remembered. Points of others are handed over one by one.
+    pub streams: usize,
     /// Cumulative points per hand-over; others are dropped, the next point makes up for them.
     pub points: usize,
     /// Events older than this are counted as late and dropped: the reach of the longest window.
@@ -129,7 +131,8 @@ impl Default for Limits {
             joined_spans: 400,
             exemplars: 4,
             subjects: 64,
-            points: 100_000,
+            streams: 200_000,
+            points: 200_000,
             event_age_max: EVENT_AGE_MAX,
         }
     }

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use model::{BadEvent, Count, Pane, SeriesKey, SpanId, Timestamp, TraceId};
-
-use crate::panes::PaneCounts;
+use slo::panes::PaneCounts;
 
 /// One SLI series: what was counted since the last hand-over.
 #[derive(Debug)]

@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
-use model::{Count, Pane, StreamPoint, Timestamp};
+use model::{Count, Pane, Timestamp};
 
 use crate::declared::Tallies;
 use crate::options::{
-    AutomaticSettings, FUTURE_SKEW_MAX, GENERATION_S, LATENCY_THRESHOLD_NS, ObserverOptions,
+    AutomaticSettings, FUTURE_SKEW_MAX, GENERATION_S, IDLE_GENERATIONS, LATENCY_THRESHOLD_NS,
+    ObserverOptions,
 };
 use crate::plan::SliPlan;
 use crate::recall::{Joined, Recall};
 use crate::spans::Stage;
+use crate::streams::{Full, Streams};
 use crate::tables::Tables;
 
 /// All that an observer keeps between requests.
@@ -22,7 +24,7 @@ pub(crate) struct State {
     pub(crate) automatic: Option<AutomaticSettings>,
     /// What takes longer is slow.
     pub(crate) slow_ns: u64,
-    pub(crate) points: Vec<StreamPoint>,
+    pub(crate) streams: Streams,
     pub(crate) dropped: Dropped,
     pub(crate) counters: Counters,
     /// The latest `now` that was given; it never steps back.
@@ -105,7 +107,7 @@ impl State {
             slis: options.slis.clone(),
             automatic: options.automatic,
             slow_ns: slow_ns(options.automatic),
-            points: Vec::new(),
+            streams: Streams::new(limits.streams, limits.points),
             dropped: Dropped::default(),
             counters: Counters::default(),
             now: Timestamp::ZERO,
@@ -140,13 +142,21 @@ impl State {
         self.tables.touch_series(series).count(pane, count);
     }
 
+    /// Counts a cumulative point that found no room in the hand-over: the next one of its stream
+    /// makes up for it.
+    pub(crate) fn count_dropped(&mut self, taken: Result<(), Full>) {
+        self.counters.points_dropped += u64::from(taken.is_err());
+    }
+
     /// Begins the next generation if its time has come: lets go of what was idle for long.
     /// Everything must have been handed over before.
     pub(crate) fn age(&mut self) {
         self.recall.adapt(self.now.unix_ns());
         if self.is_generation_over() {
             let generation = generation(self.now);
+            self.streams.keep(&mut self.tables.series);
             self.tables.sweep(generation);
+            self.streams.sweep(generation.saturating_sub(IDLE_GENERATIONS));
             self.recall.age(generation);
         }
     }

@@ -8,6 +8,7 @@ mod otel;
 mod plan;
 mod recall;
 mod spans;
+mod streams;
 mod whole;
 
 use std::collections::BTreeMap;

@@ -6,17 +6,19 @@
 //! listened. A point whose start is before the one that is followed comes from a second writer and
 //! is dropped, until the followed one has gone stale.
 
+mod rows;
 mod spread;
+mod table;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::RandomState;
-use borsh::{BorshDeserialize, BorshSerialize};
-use model::{Count, PointKind, SeriesKey, StreamPoint, Timestamp};
+use model::{Count, Counted, PointKind, StreamPoint, Timestamp};
 
+pub use rows::{StreamRow, StreamRowKind};
 pub use spread::{Increment, SPREAD_PANES_MAX};
+
+use table::{Slot, Table};
 
 /// A stream without points for this long is stale: its baseline is kept while there is room.
 pub const STREAM_STALE_AFTER: Duration = Duration::from_secs(300);
@@ -44,9 +46,27 @@ pub struct StreamOptions {
 #[derive(Clone, Debug)]
 pub struct Streams {
     options: StreamOptions,
-    baselines: HashMap<StreamKey, Baseline, RandomState>,
+    table: Table,
     stats: StreamStats,
     swept_at: Timestamp,
+}
+
+/// What a stream counts for. One stream may feed several series, and one series in several ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// A number that names the series for good.
+    pub series: u32,
+    /// In which way.
+    pub kind: PointKind,
+}
+
+/// What a point added to the series of its feed, and to the one beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gain {
+    /// For the series.
+    pub counted: Increment,
+    /// For the one beside, over the same time; each total and bad.
+    pub beside: Increment,
 }
 
 /// What became of points that did not simply count, since the start.
@@ -68,29 +88,14 @@ pub struct StreamStats {
     pub refused: u64,
 }
 
-/// The newest points of all streams, in order; equal states have equal bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct StreamsSnapshot {
-    entries: Vec<(StreamKey, Baseline)>,
-}
-
-/// One stream may feed several series, and one series in several ways.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
-struct StreamKey {
-    stream: u128,
-    kind: u8,
-    series: Arc<SeriesKey>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Baseline {
     start: Timestamp,
     time: Timestamp,
     /// When the engine last took a point of it.
     taken_at: Timestamp,
-    total: u64,
-    bad: u64,
-    uncertain: u64,
+    counted: Counted,
+    beside: Counted,
     ended: bool,
 }
 
@@ -118,33 +123,35 @@ impl Default for StreamOptions {
 }
 
 impl Streams {
-    /// No streams yet; `seeds` are for the hash map.
+    /// No streams yet; `seeds` are for the hash table.
     #[must_use]
     pub fn new(options: StreamOptions, seeds: [u64; 4]) -> Self {
         let [a, b, c, d] = seeds;
         Self {
             options,
-            baselines: HashMap::with_hasher(RandomState::with_seeds(a, b, c, d)),
+            table: Table::new(RandomState::with_seeds(a, b, c, d)),
             stats: StreamStats::default(),
             swept_at: Timestamp::ZERO,
         }
     }
 
-    /// What a point adds to what was counted of its stream, and over which time; `None` if it adds
-    /// nothing.
-    pub fn increment(&mut self, point: &StreamPoint, now: Timestamp) -> Option<Increment> {
+    /// What a point that came from this worker adds to what was counted of its stream, and over
+    /// which time; `None` if it adds nothing.
+    pub fn increment(
+        &mut self,
+        feed: Feed,
+        worker: u32,
+        point: &StreamPoint,
+        now: Timestamp,
+    ) -> Option<Gain> {
         if !point.time.is_set() || point.time > now.after(self.options.skew) {
             self.stats.future += u64::from(point.time.is_set());
             return None;
         }
-        let key = StreamKey {
-            stream: point.stream,
-            kind: point.kind as u8,
-            series: Arc::clone(&point.key),
+        let Some(at) = self.table.find(feed, worker, point) else {
+            return self.first_point(feed, worker, point, now);
         };
-        let Some(baseline) = self.baselines.get_mut(&key) else {
-            return self.first_point(key, point, now);
-        };
+        let baseline = self.table.change(at)?;
         if point.ended {
             baseline.ended = true;
             return None;
@@ -156,8 +163,8 @@ impl Streams {
             *baseline = Baseline::of(point, now);
         }
         match step {
-            Step::Delta => increment(point, before.time, Some(&before)),
-            Step::Full { from } => increment(point, from, None),
+            Step::Delta => gain(feed.kind, point, before.time, &before),
+            Step::Full { from } => gain(feed.kind, point, from, &Baseline::default()),
             Step::Baseline | Step::Drop => None,
         }
     }
@@ -165,19 +172,19 @@ impl Streams {
     /// Forgets streams that have been stale for [`TOMBSTONE_KEPT`].
     pub fn evict(&mut self, now: Timestamp) {
         let kept = now.before(self.options.stale_after.saturating_add(TOMBSTONE_KEPT));
-        self.baselines.retain(|_, baseline| baseline.taken_at >= kept);
+        self.table.retain(|slot| slot.baseline.taken_at >= kept);
     }
 
     /// How many streams are followed, stale ones among them.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.baselines.len()
+        self.table.len()
     }
 
     /// Whether no stream is followed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.baselines.is_empty()
+        self.len() == 0
     }
 
     /// What became of points that did not simply count.
@@ -186,27 +193,25 @@ impl Streams {
         self.stats
     }
 
-    /// What is needed to go on after a restart.
-    #[must_use]
-    pub fn snapshot(&self) -> StreamsSnapshot {
-        let mut entries: Vec<_> =
-            self.baselines.iter().map(|(key, baseline)| (key.clone(), *baseline)).collect();
-        entries.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-        StreamsSnapshot { entries }
+    /// The rows that have changed since they were last taken: what is needed to go on after a
+    /// restart, together with those taken before. Their size follows what has changed.
+    pub fn take_rows(&mut self) -> Vec<StreamRow> {
+        rows::take(&mut self.table)
     }
 
-    /// Goes on from a snapshot.
-    pub fn restore(&mut self, from: StreamsSnapshot) {
-        self.baselines = HashMap::with_hasher(self.baselines.hasher().clone());
-        self.baselines.extend(from.entries);
+    /// Goes on from rows, the last of each kind and number. Returns how many could not be read;
+    /// the streams in them begin anew.
+    pub fn restore(&mut self, rows: impl IntoIterator<Item = StreamRow>) -> usize {
+        rows::restore(&mut self.table, rows)
     }
 
     fn first_point(
         &mut self,
-        key: StreamKey,
+        feed: Feed,
+        worker: u32,
         point: &StreamPoint,
         now: Timestamp,
-    ) -> Option<Increment> {
+    ) -> Option<Gain> {
         if point.ended {
             return None;
         }
@@ -214,16 +219,17 @@ impl Streams {
             self.stats.refused += 1;
             return None;
         }
-        self.baselines.insert(key, Baseline::of(point, now));
+        let baseline = Baseline::of(point, now);
+        self.table.insert(Slot::new(point.stream, feed, baseline), Some((worker, point.id)));
         if start_is_known(point) && point.start >= self.options.accept_start_after {
-            return increment(point, point.start, None);
+            return gain(feed.kind, point, point.start, &Baseline::default());
         }
         self.stats.unknown_starts += 1;
         None
     }
 
     fn has_room(&mut self, now: Timestamp) -> bool {
-        if self.baselines.len() < self.options.streams_max {
+        if self.len() < self.options.streams_max {
             return true;
         }
         if self.swept_at.is_set() && now.since(self.swept_at) < SWEEP_EVERY {
@@ -231,37 +237,22 @@ impl Streams {
         }
         self.swept_at = now;
         let stale_before = now.before(self.options.stale_after);
-        let mut stale: Vec<(Timestamp, StreamKey)> = self
-            .baselines
-            .iter()
-            .filter(|(_, baseline)| baseline.ended || baseline.taken_at < stale_before)
-            .map(|(key, baseline)| (baseline.taken_at, key.clone()))
-            .collect();
-        stale.sort_unstable();
         // In batches, so that a full table is not swept for every new stream.
         let batch = (self.options.streams_max / 8).max(1);
-        for (_, key) in stale.iter().take(batch) {
-            self.baselines.remove(key);
-        }
-        self.baselines.len() < self.options.streams_max
+        self.table
+            .remove_oldest(batch, |baseline| baseline.ended || baseline.taken_at < stale_before);
+        self.len() < self.options.streams_max
     }
 }
 
 impl Baseline {
     fn of(point: &StreamPoint, now: Timestamp) -> Self {
-        Self {
-            start: point.start,
-            time: point.time,
-            taken_at: now,
-            total: point.total,
-            bad: point.bad,
-            uncertain: point.uncertain,
-            ended: false,
-        }
+        let StreamPoint { start, time, counted, beside, .. } = *point;
+        Self { start, time, taken_at: now, counted, beside, ended: false }
     }
 
     fn is_above(&self, point: &StreamPoint) -> bool {
-        self.total > point.total || self.bad > point.bad || self.uncertain > point.uncertain
+        !(point.counted.is_from(self.counted) && point.beside.is_from(self.beside))
     }
 }
 
@@ -305,23 +296,27 @@ fn start_is_known(point: &StreamPoint) -> bool {
     point.start.is_set() && point.start < point.time
 }
 
-fn increment(
+fn gain(
+    kind: PointKind,
     point: &StreamPoint,
     from: Timestamp,
-    baseline: Option<&Baseline>,
-) -> Option<Increment> {
-    let (total, bad, uncertain) = baseline.map_or((0, 0, 0), |b| (b.total, b.bad, b.uncertain));
-    let count = counted(
-        point.kind,
-        point.total.saturating_sub(total),
-        point.bad.saturating_sub(bad),
-        point.uncertain.saturating_sub(uncertain),
-    );
-    (!count.is_zero()).then_some(Increment { from, until: point.time, count })
+    baseline: &Baseline,
+) -> Option<Gain> {
+    let increment = |kind, counted, before| {
+        let count = counted_as(kind, counted, before);
+        Increment { from, until: point.time, count }
+    };
+    let counted = increment(kind, point.counted, baseline.counted);
+    let beside = increment(PointKind::TotalAndBad, point.beside, baseline.beside);
+    let is_any = !(counted.count.is_zero() && beside.count.is_zero());
+    is_any.then_some(Gain { counted, beside })
 }
 
 /// What an increase of a stream means for its series.
-fn counted(kind: PointKind, total: u64, bad: u64, uncertain: u64) -> Count {
+fn counted_as(kind: PointKind, counted: Counted, before: Counted) -> Count {
+    let total = counted.total.saturating_sub(before.total);
+    let bad = counted.bad.saturating_sub(before.bad);
+    let uncertain = counted.uncertain.saturating_sub(before.uncertain);
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     match kind {
         PointKind::TotalAndBad => {

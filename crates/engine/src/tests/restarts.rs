@@ -129,3 +129,96 @@ fn redefining_keeps_what_was_counted() {
     assert_eq!(view.slos[0].good_total, 101 * 100);
     assert!((view.slos[0].objective - 0.9999).abs() < 1e-12);
 }
+
+/// Two streams of a histogram each second, of a service that sends nothing else.
+fn cumulative(at: Timestamp, started: Timestamp, requests: u64) -> PaneDelta {
+    let service = service("shop");
+    let key = |sli| {
+        let source = AutomaticSource::Histograms;
+        Arc::new(SeriesKey::Automatic { service: Arc::clone(&service), sli, source })
+    };
+    let point = |id: u32| StreamPoint {
+        stream: 77 + u128::from(id),
+        id,
+        start: started,
+        time: at,
+        counted: Counted { total: requests, bad: 0, uncertain: 0 },
+        beside: Counted { total: requests, bad: requests / 10, uncertain: 0 },
+        ended: false,
+    };
+    PaneDelta {
+        points: vec![PointsDelta {
+            id: 0,
+            key: key(AutomaticSli::Availability),
+            kind: PointKind::TotalAndBad,
+            beside: Some((1, key(AutomaticSli::Latency))),
+            points: vec![point(0), point(1)],
+        }],
+        ..PaneDelta::default()
+    }
+}
+
+fn totals(world: &mut World) -> Vec<(u64, u64)> {
+    world.handle(Input::Judge);
+    world.engine.view().slos.iter().map(|slo| (slo.good_total, slo.bad_total)).collect()
+}
+
+#[test]
+fn cumulative_streams_go_on_after_a_restart_and_count_nothing_twice() {
+    let mut world = World::new();
+    let started = world.now;
+    for second in 1..=120 {
+        world.now = world.now.after(Duration::from_secs(1));
+        let delta = cumulative(world.now, started, 10 * second);
+        world.handle(Input::Delta(Box::new(delta)));
+        if second % 7 == 0 {
+            world.handle(Input::Judge);
+            world.handle(Input::Checkpoint);
+            world.restart(Duration::ZERO);
+        }
+    }
+    assert_eq!(totals(&mut world), [(2400, 0), (2160, 240)]);
+}
+
+#[test]
+fn a_stream_that_counted_nothing_yet_keeps_its_baseline_over_restarts() {
+    let mut world = World::new();
+    let before = world.now.before(Duration::from_secs(86_400));
+    // It began long ago: its first point is only the baseline, and no event is counted.
+    world.now = world.now.after(Duration::from_secs(1));
+    let mut delta = cumulative(world.now, before, 5000);
+    world.handle(Input::Delta(Box::new(delta.clone())));
+    for _ in 0..3 {
+        world.now = world.now.after(Duration::from_secs(1));
+        world.handle(Input::Checkpoint);
+        world.restart(Duration::from_secs(1));
+    }
+    delta.points[0].points.iter_mut().for_each(|point| {
+        point.time = world.now;
+        point.counted.total += 30;
+        point.beside.total += 30;
+    });
+    world.handle(Input::Delta(Box::new(delta)));
+    assert_eq!(totals(&mut world), [(60, 0), (60, 0)]);
+}
+
+#[test]
+fn what_a_checkpoint_writes_of_streams_follows_what_has_changed() {
+    let mut world = World::new();
+    let written = |world: &mut World| {
+        world.effects.clear();
+        world.handle(Input::Checkpoint);
+        let rows = stored(&world.effects);
+        rows.iter().filter(|(key, _)| [b'b', b't'].contains(&key[0])).count()
+    };
+    let started = world.now;
+    world.now = world.now.after(Duration::from_secs(1));
+    let first = cumulative(world.now, started, 10);
+    world.handle(Input::Delta(Box::new(first)));
+    assert_eq!(written(&mut world), 2, "who they are, and where they stand");
+    assert_eq!(written(&mut world), 0);
+    world.now = world.now.after(Duration::from_secs(1));
+    let second = cumulative(world.now, started, 20);
+    world.handle(Input::Delta(Box::new(second)));
+    assert_eq!(written(&mut world), 1);
+}

@@ -2,10 +2,10 @@ use std::ops::Range;
 
 use model::{Count, Pane, PaneCount};
 use slo::filter::Memo;
+use slo::panes::PaneCounts;
 
 use super::{Event, Slots};
 use crate::arena::NONE;
-use crate::panes::PaneCounts;
 use crate::plan::{Judge, Ladder, Selected, SignalPlan, Sli, SliPlan, Total};
 use crate::tables::Tables;
 

@@ -1,11 +1,12 @@
 use model::{AutomaticSli, AutomaticSource, PointKind, Timestamp};
-use otlp::{Metric, key_length_bit};
+use otlp::{HistogramPoint, Metric, Temporality, key_length_bit};
 use slo::filter::unit_ns;
 
 use super::MetricWalk;
-use super::value::{Histogram, PointView, observed};
+use super::value::{Histogram, PointView, counted, observed};
 use crate::fields::Text;
 use crate::series::Exemplar;
+use crate::streams::Sample;
 use crate::verdict;
 
 /// The lengths of the keys that tell whether a point's requests failed: `error.type`,
@@ -47,25 +48,60 @@ impl<'a> MetricWalk<'_, 'a> {
     ) {
         let Some(settings) = self.state.automatic else { return };
         let count = histogram.count();
-        let failed = self.failed();
+        let failed = match self.known {
+            Some(stream) => self.state.streams.has_failed(stream),
+            None => self.failed(),
+        };
         let availability = observed(count, if failed { count } else { 0 }, 0);
         let split = histogram.split(settings.latency_ns as f64 / server.unit_ns);
         let latency = observed(split.total(), split.above, split.uncertain);
-        for (sli, count) in
-            [(AutomaticSli::Availability, availability), (AutomaticSli::Latency, latency)]
-        {
-            let source = AutomaticSource::Histograms;
-            let series = self.state.tables.automatic_series(self.service, sli, source);
-            self.add(series, view, PointKind::TotalAndBad, count);
-            let bad_above_ns = match sli {
-                AutomaticSli::Availability if failed => Some(0.0),
-                AutomaticSli::Availability => None,
-                AutomaticSli::Latency => Some(settings.latency_ns as f64),
-            };
-            if let Some(bad_above_ns) = bad_above_ns {
-                self.keep_exemplars(series, server, histogram, bad_above_ns);
-            }
+        let series = match self.known {
+            Some(stream) => self.state.streams.series(stream),
+            None => self.server_series(),
+        };
+        if view.temporality == Temporality::Cumulative {
+            let sample = view.sample(counted(availability), counted(latency));
+            self.push_server(view, series, failed, sample);
+        } else {
+            self.add(series.0, view, PointKind::TotalAndBad, availability);
+            self.add(series.1, view, PointKind::TotalAndBad, latency);
         }
+        if let Histogram::Explicit(point) = histogram
+            && point.has_exemplars()
+        {
+            if self.known.is_some() {
+                point.attributes().for_each(|(key, value)| self.fields.read(key, value));
+            }
+            if failed {
+                self.keep_exemplars(series.0, server, point, 0.0);
+            }
+            self.keep_exemplars(series.1, server, point, settings.latency_ns as f64);
+        }
+    }
+
+    /// The series of availability and latency.
+    fn server_series(&mut self) -> (u32, u32) {
+        let tables = &mut self.state.tables;
+        let mut of = |sli| tables.automatic_series(self.service, sli, AutomaticSource::Histograms);
+        (of(AutomaticSli::Availability), of(AutomaticSli::Latency))
+    }
+
+    fn push_server(
+        &mut self,
+        view: &PointView<'a>,
+        series: (u32, u32),
+        failed: bool,
+        sample: Sample,
+    ) {
+        if let Some(stream) = self.known {
+            let taken = self.state.streams.take(stream, sample);
+            return self.state.count_dropped(taken);
+        }
+        let (seed, generation) = (self.state.tables.seed, self.state.tables.generation);
+        let feed = self.state.streams.feed(seed, series, PointKind::TotalAndBad, generation);
+        let key = self.stream_key(view);
+        let known = self.state.streams.find(key, generation);
+        self.push_sample(known, key, view, (feed, failed), sample);
     }
 
     /// Whether the requests of a point failed: `error.type` is set and is no status below 500, or
@@ -94,10 +130,9 @@ impl<'a> MetricWalk<'_, 'a> {
         &mut self,
         series: u32,
         server: ServerHistogram,
-        histogram: Histogram<'_, 'a>,
+        point: &HistogramPoint<'a>,
         bad_above_ns: f64,
     ) {
-        let Histogram::Explicit(point) = histogram else { return };
         let max = self.state.tables.limits.exemplars;
         for exemplar in point.exemplars().take(max) {
             let duration_ns = exemplar.value.map_or(0.0, |value| value.as_f64() * server.unit_ns);

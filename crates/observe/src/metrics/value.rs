@@ -1,8 +1,9 @@
-use model::Count;
-use otlp::{ExponentialHistogramPoint, HistogramPoint, Temporality};
+use model::{Count, Counted};
+use otlp::{ExponentialHistogramPoint, HistogramPoint, NO_RECORDED_VALUE, Temporality};
 
 use super::split::Split;
 use crate::plan::Side;
+use crate::streams::Sample;
 
 /// A histogram point of either form.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,22 @@ pub(super) struct Selected {
     pub(super) events: u64,
     /// Those among them, or beside them, whose bucket lies across the bound.
     pub(super) uncertain: u64,
+}
+
+impl PointView<'_> {
+    pub(super) fn has_value(&self) -> bool {
+        self.flags & NO_RECORDED_VALUE == 0
+    }
+
+    pub(super) fn sample(&self, counted: Counted, beside: Counted) -> Sample {
+        Sample {
+            start_ns: self.start_unix_ns,
+            time_ns: self.time_unix_ns,
+            counted,
+            beside,
+            ended: !self.has_value(),
+        }
+    }
 }
 
 impl Histogram<'_, '_> {
@@ -58,6 +75,10 @@ impl Histogram<'_, '_> {
         let events = if bound.selects_below() { split.below } else { split.above };
         Some(Selected { events, uncertain: split.uncertain })
     }
+}
+
+pub(super) fn counted(count: Count) -> Counted {
+    Counted { total: count.total, bad: count.bad(), uncertain: count.uncertain }
 }
 
 /// `total` events of which `bad` are bad, each seen.

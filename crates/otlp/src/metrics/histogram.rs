@@ -1,7 +1,7 @@
 //! Points of histograms.
 
-use super::exemplar::{Exemplar, exemplars};
 use super::MetricsVisitor;
+use super::exemplar::{Exemplar, exemplars};
 use super::labels::Labels;
 use super::numbers::{Bounds, Coding, Counts, check_packed};
 use crate::outcome::{Reason, Reject};
@@ -33,6 +33,7 @@ pub struct HistogramPoint<'a> {
     pub explicit_bounds: Bounds<'a>,
     /// See [`NO_RECORDED_VALUE`](super::NO_RECORDED_VALUE).
     pub flags: u32,
+    has_exemplars: bool,
     bytes: &'a [u8],
 }
 
@@ -41,6 +42,12 @@ impl<'a> HistogramPoint<'a> {
     #[must_use]
     pub const fn attributes(&self) -> Attributes<'a> {
         Attributes::new(self.bytes, ATTRIBUTES)
+    }
+
+    /// Whether there is any exemplar; cheaper than to look for one.
+    #[must_use]
+    pub const fn has_exemplars(&self) -> bool {
+        self.has_exemplars
     }
 
     /// The exemplars; one that cannot be read is left out.
@@ -71,7 +78,10 @@ impl<'a> HistogramPoint<'a> {
                 0x39 | 0x3a => {
                     point.explicit_bounds.grow(start.rest(), fixed(&mut reader, key == 0x3a)?);
                 }
-                0x42 => drop(reader.bytes()?),
+                0x42 => {
+                    reader.bytes()?;
+                    point.has_exemplars = true;
+                }
                 0x4a => labels.step_over(start, &mut reader)?,
                 0x50 => point.flags = reader.int32()? as u32,
                 0x59 => point.min = Some(reader.double()?),
@@ -101,6 +111,7 @@ impl<'a> HistogramPoint<'a> {
             bucket_counts: Counts::empty(0, 6),
             explicit_bounds: Bounds { message: &[], field: 7, len: 0 },
             flags: 0,
+            has_exemplars: false,
             bytes,
         }
     }

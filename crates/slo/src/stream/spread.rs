@@ -1,4 +1,6 @@
-use model::{Count, PANE_NS, Pane, PaneCount, Timestamp};
+use model::{Count, PANE_NS, Pane, Timestamp};
+
+use crate::panes::PaneCounts;
 
 /// Panes that one increment is spread over at most; over a longer time each share stands for
 /// several panes, and lies in the last of them.
@@ -19,20 +21,20 @@ impl Increment {
     /// Shares the events out over the panes of `(from, until]`, in proportion to the time that each
     /// has of it, by the method of largest remainders: the panes hold whole events, and together
     /// exactly what was counted. Up to the width of a pane, all lie in the pane of `until`.
-    #[must_use]
-    pub fn spread(&self) -> Vec<PaneCount> {
+    pub fn spread(&self, panes: &mut PaneCounts) {
         let (from, until) = (self.from.unix_ns(), self.until.unix_ns());
         let span = until.saturating_sub(from);
         if span <= PANE_NS {
             // The stretch is open at its start and closed at its end.
             let last = Timestamp::from_unix_ns(if span == 0 { until } else { until - 1 });
-            return vec![PaneCount { pane: last.pane(), count: self.count }];
+            return panes.add(last.pane(), self.count);
         }
         let slots = slots(from, until);
         let widths: Vec<u64> = slots.iter().map(|&(_, width)| width).collect();
         let counts = shares_of(self.count, &widths);
-        let panes = slots.iter().zip(counts).map(|(&(pane, _), count)| PaneCount { pane, count });
-        panes.filter(|pane| !pane.count.is_zero()).collect()
+        for (&(pane, _), count) in slots.iter().zip(counts).filter(|(_, count)| !count.is_zero()) {
+            panes.add(pane, count);
+        }
     }
 }
 

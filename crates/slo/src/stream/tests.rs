@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
-use model::{PaneCount, Service};
+use model::PaneCount;
 
 use super::*;
+use crate::panes::PaneCounts;
 
 const START: u64 = 1_000_000;
 
@@ -10,26 +13,16 @@ fn at(second: u64) -> Timestamp {
     if second == 0 { Timestamp::ZERO } else { Timestamp::from_unix_s(START + second) }
 }
 
-fn series() -> Arc<SeriesKey> {
-    let service = Arc::new(Service::named("checkout"));
-    Arc::new(SeriesKey::Automatic {
-        service,
-        sli: model::AutomaticSli::Availability,
-        source: model::AutomaticSource::Histograms,
-    })
-}
+const FEED: Feed = Feed { series: 3, kind: PointKind::TotalAndBad };
 
 fn point(start: u64, time: u64, total: u64, bad: u64) -> StreamPoint {
     StreamPoint {
-        id: 0,
-        key: series(),
         stream: 7,
-        kind: PointKind::TotalAndBad,
+        id: 0,
         start: at(start),
         time: at(time),
-        total,
-        bad,
-        uncertain: 0,
+        counted: Counted { total, bad, uncertain: 0 },
+        beside: Counted::default(),
         ended: false,
     }
 }
@@ -45,7 +38,7 @@ fn feed(streams: &mut Streams, points: &[StreamPoint]) -> Vec<Option<(u64, u64, 
     points
         .iter()
         .map(|point| {
-            let added = streams.increment(point, point.time)?;
+            let added = streams.increment(FEED, 0, point, point.time)?.counted;
             let Count { total, bad_signed, .. } = added.count;
             Some((second(added.from), second(added.until), total, bad_signed))
         })
@@ -150,7 +143,7 @@ fn an_ended_stream_that_returns_is_not_counted_twice() {
 fn a_point_of_the_far_future_does_not_poison_its_stream() {
     let mut streams = streams();
     feed(&mut streams, &[point(150, 200, 50, 5)]);
-    assert_eq!(streams.increment(&point(150, 9_999_999, 60, 5), at(201)), None);
+    assert_eq!(streams.increment(FEED, 0, &point(150, 9_999_999, 60, 5), at(201)), None);
     assert_eq!(streams.stats().future, 1);
     assert_eq!(feed(&mut streams, &[point(150, 260, 60, 5)]), [Some((200, 260, 10, 0))]);
 }
@@ -158,9 +151,9 @@ fn a_point_of_the_far_future_does_not_poison_its_stream() {
 #[test]
 fn kinds_map_onto_total_and_bad() {
     let counted = |kind, total, bad| {
-        let point = StreamPoint { kind, ..point(150, 200, total, bad) };
-        let Count { total, bad_signed, bad_observed, .. } =
-            streams().increment(&point, at(200)).unwrap().count;
+        let feed = Feed { kind, ..FEED };
+        let gain = streams().increment(feed, 0, &point(150, 200, total, bad), at(200));
+        let Count { total, bad_signed, bad_observed, .. } = gain.unwrap().counted.count;
         (total, bad_signed, bad_observed)
     };
     assert_eq!(counted(PointKind::TotalAndBad, 10, 3), (10, 3, 3));
@@ -176,11 +169,11 @@ fn a_full_table_refuses_new_streams_until_old_ones_are_stale() {
     let mut streams = Streams::new(options, [1, 2, 3, 4]);
     let of = |stream: u128, time: u64| StreamPoint { stream, ..point(150, time, 5, 0) };
     for stream in 0..8 {
-        assert!(streams.increment(&of(stream, 200 + stream as u64), at(210)).is_some());
+        assert!(streams.increment(FEED, 0, &of(stream, 200 + stream as u64), at(210)).is_some());
     }
-    assert!(streams.increment(&of(99, 220), at(220)).is_none());
+    assert!(streams.increment(FEED, 0, &of(99, 220), at(220)).is_none());
     assert_eq!((streams.stats().refused, streams.len()), (1, 8));
-    assert!(streams.increment(&of(99, 600), at(600)).is_some());
+    assert!(streams.increment(FEED, 0, &of(99, 600), at(600)).is_some());
     assert_eq!(streams.len(), 8);
 }
 
@@ -194,14 +187,150 @@ fn long_stale_streams_are_forgotten() {
     assert!(streams.is_empty());
 }
 
+/// All rows that were taken, the last of each kind and number.
+#[derive(Default)]
+struct Store(BTreeMap<(StreamRowKind, u32), StreamRow>);
+
+impl Store {
+    /// Writes what has changed; returns how many rows that were.
+    fn write(&mut self, streams: &mut Streams) -> usize {
+        let rows = streams.take_rows();
+        let count = rows.len();
+        for row in rows {
+            let key = (row.kind, row.number);
+            if row.bytes.is_some() {
+                self.0.insert(key, row);
+            } else {
+                self.0.remove(&key);
+            }
+        }
+        count
+    }
+
+    fn restored(&self) -> Streams {
+        let mut streams = streams();
+        assert_eq!(streams.restore(self.0.values().cloned()), 0);
+        streams
+    }
+}
+
+fn of(stream: u64, time: u64) -> StreamPoint {
+    StreamPoint { stream: stream.into(), id: stream as u32, ..point(1, time, 10 * time, time) }
+}
+
 #[test]
 fn a_restart_loses_no_baseline() {
+    let mut store = Store::default();
     let mut before = streams();
-    feed(&mut before, &[point(1, 200, 500, 5)]);
-    let bytes = borsh::to_vec(&before.snapshot()).unwrap();
-    let mut after = streams();
-    after.restore(borsh::from_slice(&bytes).unwrap());
-    assert_eq!(feed(&mut after, &[point(1, 260, 510, 6)]), [Some((200, 260, 10, 1))]);
+    let kinds = [
+        PointKind::TotalAndBad,
+        PointKind::Total,
+        PointKind::Good,
+        PointKind::Bad,
+        PointKind::TotalBesideBad,
+    ];
+    let feeds = kinds.into_iter().zip(0..).map(|(kind, series)| Feed { series, kind });
+    for (number, feed) in (0..300).zip(feeds.clone().cycle()) {
+        let counted = Counted { total: u64::MAX - number, bad: number << 40, uncertain: 9 };
+        let point = StreamPoint { counted, beside: counted, ..of(number, 200 + number % 7) };
+        assert_eq!(before.increment(feed, 0, &point, at(300)), None);
+    }
+    store.write(&mut before);
+    let mut after = store.restored();
+    assert_eq!(after.len(), 300);
+    for (number, feed) in (0..300).zip(feeds.cycle()) {
+        let counted = Counted { total: u64::MAX, bad: number << 40, uncertain: 9 };
+        let point = StreamPoint { counted, beside: counted, ..of(number, 260) };
+        let gain = before.increment(feed, 0, &point, at(320));
+        assert_eq!(after.increment(feed, 1, &point, at(320)), gain, "{number}");
+        assert!(gain.is_none_or(|gain| gain.beside.count.total == number));
+    }
+}
+
+#[test]
+fn rows_hold_what_has_changed_and_no_more() {
+    let (mut store, mut streams) = (Store::default(), streams());
+    for number in 0..200 {
+        streams.increment(FEED, 0, &of(number, 200), at(200));
+    }
+    assert_eq!(store.write(&mut streams), 8, "four chunks of two rows");
+    assert_eq!(store.write(&mut streams), 0);
+    streams.increment(FEED, 0, &of(70, 260), at(260));
+    assert_eq!(store.write(&mut streams), 1, "the baselines of one chunk");
+    // Only that one is young enough to stay.
+    streams.evict(at(240 + 300 + 24 * 3600));
+    assert_eq!((streams.len(), store.write(&mut streams)), (1, 8));
+    assert_eq!(store.0.len(), 2);
+    let mut after = store.restored();
+    assert!(after.increment(FEED, 0, &of(70, 320), at(320)).is_some());
+    // What has become free is used again, and stored in its place.
+    after.increment(FEED, 0, &of(500, 320), at(320));
+    store.write(&mut after);
+    assert_eq!(store.restored().len(), 2);
+}
+
+#[test]
+fn rows_that_cannot_be_read_cost_their_chunk() {
+    let (mut store, mut before) = (Store::default(), streams());
+    for number in 0..100 {
+        before.increment(FEED, 0, &of(number, 200), at(200));
+    }
+    store.write(&mut before);
+    for (kind, number) in [(StreamRowKind::Identities, 0), (StreamRowKind::Baselines, 0)] {
+        for cut in 0..60 {
+            let rows = store.0.values().cloned().map(|mut row| {
+                if (row.kind, row.number) == (kind, number) {
+                    row.bytes.iter_mut().for_each(|bytes| bytes.truncate(cut));
+                }
+                row
+            });
+            let mut after = streams();
+            assert_eq!((after.restore(rows), after.len()), (1, 36), "{kind:?} cut to {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_number_that_a_worker_uses_again_finds_its_own_stream() {
+    let mut streams = streams();
+    let first = StreamPoint { id: 5, ..of(1, 200) };
+    let second = StreamPoint { id: 5, ..of(2, 200) };
+    streams.increment(FEED, 0, &first, at(200));
+    streams.increment(FEED, 0, &second, at(200));
+    let unnumbered = StreamPoint { id: StreamPoint::NO_ID, ..of(1, 260) };
+    for point in
+        [unnumbered, StreamPoint { id: 5, ..of(2, 260) }, StreamPoint { id: 5, ..of(1, 320) }]
+    {
+        let gain = streams.increment(FEED, 0, &point, at(320)).unwrap();
+        assert_eq!(gain.counted.count.total, 600);
+    }
+    assert_eq!(streams.len(), 2);
+}
+
+#[test]
+fn both_series_of_a_feed_count_over_the_same_time() {
+    let mut streams = streams();
+    let counted = |total, bad| Counted { total, bad, uncertain: 0 };
+    let point = |time, first, second| StreamPoint {
+        counted: first,
+        beside: second,
+        ..point(150, time, 0, 0)
+    };
+    let gain = streams.increment(FEED, 0, &point(200, counted(10, 0), counted(9, 2)), at(200));
+    let gain = gain.unwrap();
+    assert_eq!(
+        (gain.counted.count, gain.beside.count),
+        (Count::observed(10, 0), Count::observed(7, 2))
+    );
+    assert_eq!((gain.beside.from, gain.beside.until), (at(150), at(200)));
+    let gain = streams.increment(FEED, 0, &point(260, counted(10, 0), counted(9, 3)), at(260));
+    assert_eq!(gain.unwrap().beside.count, Count { total: 0, ..Count::observed(0, 1) });
+}
+
+fn spread(increment: Increment) -> Vec<PaneCount> {
+    let mut panes = PaneCounts::default();
+    increment.spread(&mut panes);
+    panes.drain()
 }
 
 #[test]
@@ -209,14 +338,14 @@ fn a_short_increment_lies_where_it_ends() {
     let count = Count::observed(3, 1);
     let from = Timestamp::from_unix_s(START + 4);
     let until = Timestamp::from_unix_s(START + 5);
-    let panes = Increment { from, until, count }.spread();
+    let panes = spread(Increment { from, until, count });
     assert_eq!(panes, [PaneCount { pane: from.pane(), count }]);
 }
 
 #[test]
 fn a_minute_is_spread_evenly_over_its_panes() {
     let count = Count::observed(1199, 1);
-    let panes = Increment { from: at(60), until: at(120), count }.spread();
+    let panes = spread(Increment { from: at(60), until: at(120), count });
     assert_eq!(panes.len(), 12);
     assert!(panes.iter().all(|pane| pane.count.good().abs_diff(100) <= 1));
     assert_eq!(panes.iter().map(|pane| pane.count.bad()).sum::<u64>(), 1);
@@ -236,7 +365,7 @@ proptest! {
             uncertain: u64::from(bad) / 3,
         };
         let (from, until) = (Timestamp::from_unix_ns(from), Timestamp::from_unix_ns(from + span));
-        let panes = Increment { from, until, count }.spread();
+        let panes = spread(Increment { from, until, count });
         let mut sum = Count::ZERO;
         for PaneCount { pane, count: share } in &panes {
             sum += *share;
@@ -262,9 +391,9 @@ proptest! {
             (total, bad, time) = (total + good + failed, bad + failed, time + 10);
             let point = point(150, time, total, bad);
             let now = point.time;
-            every.increment(&point, now).into_iter().for_each(|added| sum_every += added.count);
+            every.increment(FEED, 0, &point, now).into_iter().for_each(|added| sum_every += added.counted.count);
             if sent || at == last {
-                some.increment(&point, now).into_iter().for_each(|added| sum_some += added.count);
+                some.increment(FEED, 1, &point, now).into_iter().for_each(|added| sum_some += added.counted.count);
             }
         }
         prop_assert_eq!(sum_every, sum_some);

@@ -1,16 +1,20 @@
+//! Counts that wait to be added to a series.
+
 use model::{Count, Pane, PaneCount};
 
-/// Counts of one series by pane since the last hand-over, in order of their panes.
+/// Counts by pane, in order of their panes.
 ///
 /// Nearly all events fall into one or two panes, so the last one that was hit is tried first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PaneCounts {
+pub struct PaneCounts {
     panes: Vec<PaneCount>,
     last: usize,
 }
 
 impl PaneCounts {
-    pub(crate) fn add(&mut self, pane: Pane, count: Count) {
+    /// Adds to the count of a pane.
+    #[inline]
+    pub fn add(&mut self, pane: Pane, count: Count) {
         if let Some(last) = self.panes.get_mut(self.last)
             && last.pane == pane
         {
@@ -29,23 +33,26 @@ impl PaneCounts {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.panes.is_empty()
     }
 
     /// Adds everything to other counts, and keeps the room.
-    pub(crate) fn move_to(&mut self, other: &mut Self) {
+    pub fn move_to(&mut self, other: &mut Self) {
         self.panes.drain(..).for_each(|entry| other.add(entry.pane, entry.count));
         self.last = 0;
     }
 
     /// Forgets everything, and keeps the room.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.panes.clear();
         self.last = 0;
     }
 
-    pub(crate) fn drain(&mut self) -> Vec<PaneCount> {
+    /// Everything in order of the panes; nothing stays.
+    pub fn drain(&mut self) -> Vec<PaneCount> {
         self.last = 0;
         std::mem::take(&mut self.panes)
     }
