@@ -6,12 +6,13 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 
 use crate::Refusal;
 use crate::admission::Permit;
+use crate::buffer::Buffer;
 
 /// How long a body may take from its first byte to its last.
 pub(crate) const BODY_READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -169,7 +170,7 @@ enum Whole {
     #[default]
     Nothing,
     One(Bytes),
-    Joined(BytesMut),
+    Joined(Buffer),
 }
 
 impl Whole {
@@ -181,7 +182,7 @@ impl Whole {
         match self {
             Self::Nothing => &[],
             Self::One(bytes) => bytes,
-            Self::Joined(bytes) => bytes,
+            Self::Joined(bytes) => bytes.as_ref(),
         }
     }
 
@@ -191,12 +192,12 @@ impl Whole {
             Self::One(first) => {
                 let both = first.len() + data.len();
                 let room = length.unwrap_or_default().min(READ_AHEAD_BYTES).max(both);
-                let mut joined = BytesMut::with_capacity(room);
-                joined.extend_from_slice(first);
-                joined.extend_from_slice(&data);
+                let mut joined = Buffer::empty(room);
+                joined.push(first);
+                joined.push(&data);
                 *self = Self::Joined(joined);
             }
-            Self::Joined(joined) => joined.extend_from_slice(&data),
+            Self::Joined(joined) => joined.push(&data),
         }
     }
 
@@ -204,7 +205,7 @@ impl Whole {
         match self {
             Self::Nothing => Bytes::new(),
             Self::One(bytes) => bytes,
-            Self::Joined(joined) => joined.freeze(),
+            Self::Joined(joined) => joined.into_bytes(),
         }
     }
 }

@@ -12,6 +12,7 @@ use otlp::Signal;
 use crate::admission::Permit;
 use crate::answer::{Encoding, http_response, refusal_response};
 use crate::body::{self, Announced};
+use crate::buffer::Buffer;
 use crate::gate::Held;
 use crate::inflate::Compression;
 use crate::meters::{Transport, refused};
@@ -89,16 +90,16 @@ fn transcode(
     permit: &mut Permit<'_>,
 ) -> Result<Bytes, Refusal> {
     permit.grow(json.len())?;
-    let mut protobuf = Vec::with_capacity(json.len());
-    otlp::json::transcode(signal, json, &mut protobuf)
+    let protobuf = Buffer::written(json.len(), |out| otlp::json::transcode(signal, json, out))
         .map_err(|error| Refusal::Malformed(error.to_string()))?;
-    if protobuf.len() > bytes_max {
+    let bytes = protobuf.as_ref().len();
+    if bytes > bytes_max {
         return Err(Refusal::TooLarge { bytes_max });
     }
     // Text is longer than its protobuf, but for what nobody sends.
-    permit.grow(protobuf.len().saturating_sub(json.len()))?;
+    permit.grow(bytes.saturating_sub(json.len()))?;
     permit.shrink(json.len());
-    Ok(protobuf.into())
+    Ok(protobuf.into_bytes())
 }
 
 fn signal_of(head: &Parts) -> Result<Signal, Refusal> {

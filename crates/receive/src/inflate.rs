@@ -160,10 +160,13 @@ fn at_once(
     decompress: impl FnOnce(&mut [u8]) -> Option<usize>,
 ) -> Result<Option<Bytes>, Refusal> {
     permit.grow(bytes_max)?;
-    let mut out = Buffer::new(bytes_max);
+    let mut out = Buffer::filled(bytes_max);
     let done = decompress(out.as_mut_slice());
     permit.shrink(bytes_max - done.unwrap_or_default().min(bytes_max));
-    Ok(done.map(|bytes| out.into_bytes(bytes)))
+    Ok(done.map(|bytes| {
+        out.cut(bytes);
+        out.into_bytes()
+    }))
 }
 
 fn unzstd(

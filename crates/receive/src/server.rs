@@ -34,7 +34,7 @@ pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The most that is read of an HTTP/1 connection at once: a body that has arrived in one piece stays
 /// one. Also as long as its headers may be.
-const READ_BYTES_MAX: usize = 1 << 20;
+const READ_BYTES_MAX: usize = 512 << 10;
 /// How long the headers of an HTTP/1 request may take, the idle time before them included: beyond
 /// it the connection is closed.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);

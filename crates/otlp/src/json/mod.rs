@@ -7,11 +7,13 @@
 //! Text that is not JSON is refused as a whole. A value that does not fit its field spoils its
 //! item only: the item is written such that the walker rejects it and says why.
 
+mod attribute;
 mod binary;
 mod number;
 mod schema;
 mod text;
 mod transcoder;
+mod varint;
 
 use std::error::Error;
 use std::fmt;

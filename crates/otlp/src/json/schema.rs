@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Double,
     Message(&'static Message),
     Messages(&'static Message),
+    /// Messages of [`KEY_VALUE`].
+    Attributes,
     /// A packed list.
     Uint64s,
     /// A packed list.
@@ -98,14 +100,12 @@ static SCOPE_LOGS: Message = envelope(&[
     field!("logRecords", 2, Messages(&LOG_RECORD)),
 ]);
 
-static RESOURCE: Message = unit(&[field!("attributes", 1, Messages(&KEY_VALUE))]);
-static SCOPE: Message = unit(&[
-    field!("name", 1, Str),
-    field!("version", 2, Str),
-    field!("attributes", 3, Messages(&KEY_VALUE)),
-]);
+static RESOURCE: Message = unit(&[field!("attributes", 1, Attributes)]);
+static SCOPE: Message =
+    unit(&[field!("name", 1, Str), field!("version", 2, Str), field!("attributes", 3, Attributes)]);
 
-static KEY_VALUE: Message = part(&[field!("key", 1, Str), field!("value", 2, Message(&ANY_VALUE))]);
+pub(super) static KEY_VALUE: Message =
+    part(&[field!("key", 1, Str), field!("value", 2, Message(&ANY_VALUE))]);
 static ANY_VALUE: Message = part(&[
     field!("stringValue", 1, Str),
     field!("intValue", 3, Int64),
@@ -116,7 +116,7 @@ static ANY_VALUE: Message = part(&[
     field!("bytesValue", 7, Base64),
 ]);
 static ARRAY_VALUE: Message = part(&[field!("values", 1, Messages(&ANY_VALUE))]);
-static KEY_VALUE_LIST: Message = part(&[field!("values", 1, Messages(&KEY_VALUE))]);
+static KEY_VALUE_LIST: Message = part(&[field!("values", 1, Attributes)]);
 
 static SPAN: Message = unit(&[
     field!("traceId", 1, Id),
@@ -128,7 +128,7 @@ static SPAN: Message = unit(&[
     field!("kind", 6, Enum),
     field!("startTimeUnixNano", 7, Fixed64),
     field!("endTimeUnixNano", 8, Fixed64),
-    field!("attributes", 9, Messages(&KEY_VALUE)),
+    field!("attributes", 9, Attributes),
     field!("events", 11, Messages(&EVENT)),
     field!("links", 13, Messages(&LINK)),
     field!("status", 15, Message(&STATUS)),
@@ -136,13 +136,13 @@ static SPAN: Message = unit(&[
 static EVENT: Message = part(&[
     field!("timeUnixNano", 1, Fixed64),
     field!("name", 2, Str),
-    field!("attributes", 3, Messages(&KEY_VALUE)),
+    field!("attributes", 3, Attributes),
 ]);
 static LINK: Message = part(&[
     field!("traceId", 1, Id),
     field!("spanId", 2, Id),
     field!("traceState", 3, Str),
-    field!("attributes", 4, Messages(&KEY_VALUE)),
+    field!("attributes", 4, Attributes),
     field!("flags", 6, Fixed32),
 ]);
 static STATUS: Message = part(&[field!("message", 2, Str), field!("code", 3, Enum)]);
@@ -153,7 +153,7 @@ static LOG_RECORD: Message = unit(&[
     field!("severityNumber", 2, Enum),
     field!("severityText", 3, Str),
     field!("body", 5, Message(&ANY_VALUE)),
-    field!("attributes", 6, Messages(&KEY_VALUE)),
+    field!("attributes", 6, Attributes),
     field!("flags", 8, Fixed32),
     field!("traceId", 9, Id),
     field!("spanId", 10, Id),
@@ -171,7 +171,7 @@ static METRIC: Message = Message {
         field!("histogram", 9, Message(&HISTOGRAM)),
         field!("exponentialHistogram", 10, Message(&EXPONENTIAL_HISTOGRAM)),
         field!("summary", 11, Message(&SUMMARY)),
-        field!("metadata", 12, Messages(&KEY_VALUE)),
+        field!("metadata", 12, Attributes),
     ],
     length_bytes: 5,
     unit: true,
@@ -193,7 +193,7 @@ static EXPONENTIAL_HISTOGRAM: Message = envelope(&[
 static SUMMARY: Message = envelope(&[field!("dataPoints", 1, Messages(&SUMMARY_POINT))]);
 
 static NUMBER_POINT: Message = unit(&[
-    field!("attributes", 7, Messages(&KEY_VALUE)),
+    field!("attributes", 7, Attributes),
     field!("startTimeUnixNano", 2, Fixed64),
     field!("timeUnixNano", 3, Fixed64),
     field!("asInt", 6, Sfixed64),
@@ -202,7 +202,7 @@ static NUMBER_POINT: Message = unit(&[
     field!("flags", 8, Uint32),
 ]);
 static HISTOGRAM_POINT: Message = unit(&[
-    field!("attributes", 9, Messages(&KEY_VALUE)),
+    field!("attributes", 9, Attributes),
     field!("startTimeUnixNano", 2, Fixed64),
     field!("timeUnixNano", 3, Fixed64),
     field!("count", 4, Fixed64),
@@ -215,7 +215,7 @@ static HISTOGRAM_POINT: Message = unit(&[
     field!("max", 12, Double),
 ]);
 static EXPONENTIAL_HISTOGRAM_POINT: Message = unit(&[
-    field!("attributes", 1, Messages(&KEY_VALUE)),
+    field!("attributes", 1, Attributes),
     field!("startTimeUnixNano", 2, Fixed64),
     field!("timeUnixNano", 3, Fixed64),
     field!("count", 4, Fixed64),
@@ -232,7 +232,7 @@ static EXPONENTIAL_HISTOGRAM_POINT: Message = unit(&[
 ]);
 static BUCKETS: Message = part(&[field!("offset", 1, Sint32), field!("bucketCounts", 2, Uint64s)]);
 static SUMMARY_POINT: Message = unit(&[
-    field!("attributes", 7, Messages(&KEY_VALUE)),
+    field!("attributes", 7, Attributes),
     field!("startTimeUnixNano", 2, Fixed64),
     field!("timeUnixNano", 3, Fixed64),
     field!("count", 4, Fixed64),
@@ -243,7 +243,7 @@ static SUMMARY_POINT: Message = unit(&[
 static VALUE_AT_QUANTILE: Message =
     part(&[field!("quantile", 1, Double), field!("value", 2, Double)]);
 static EXEMPLAR: Message = part(&[
-    field!("filteredAttributes", 7, Messages(&KEY_VALUE)),
+    field!("filteredAttributes", 7, Attributes),
     field!("timeUnixNano", 2, Fixed64),
     field!("asInt", 6, Sfixed64),
     field!("asDouble", 3, Double),

@@ -81,6 +81,23 @@ impl<'j> Text<'j> {
         found
     }
 
+    /// Steps over these bytes, if they come next, without white space.
+    #[inline(always)]
+    pub(super) fn exactly<const N: usize>(&mut self, bytes: &[u8; N]) -> Option<()> {
+        let found = self.json.get(self.at..)?.first_chunk::<N>()? == bytes;
+        self.at += if found { N } else { 0 };
+        found.then_some(())
+    }
+
+    /// The rest of a string in which nothing is escaped, and its closing quote.
+    #[inline(always)]
+    pub(super) fn plain(&mut self) -> Option<&'j [u8]> {
+        let rest = self.json.get(self.at..)?;
+        let (plain, end) = rest.split_at_checked(plain_prefix(rest))?;
+        self.at += plain.len() + 1;
+        end.starts_with(b"\"").then_some(plain)
+    }
+
     pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Stop> {
         if self.take(byte) { Ok(()) } else { Err(self.stop(what)) }
     }

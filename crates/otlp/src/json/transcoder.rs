@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use super::binary;
 use super::number;
-use super::schema::{Field, Kind, Message};
+use super::schema::{Field, KEY_VALUE, Kind, Message};
 use super::text::{Kind as Token, Quoted, Stop, Text};
+use super::varint;
 use super::{JSON_DEPTH_MAX, JSON_DUPLICATES_MAX};
 use crate::wire::{Fault, Reader, SPOILED, field_number};
 
@@ -108,11 +109,14 @@ impl<'j, 'o> Transcoder<'j, 'o> {
                 self.submessage(field.number, message)?;
                 None
             }
-            (Kind::Messages(message), Token::Array) => self.submessages(field.number, message)?,
+            (Kind::Messages(message), Token::Array) => {
+                self.elements(|own| own.element(field.number, message))?
+            }
+            (Kind::Attributes, Token::Array) => self.attributes(field.number)?,
             (Kind::Uint64s | Kind::Fixed64s | Kind::Doubles, Token::Array) => {
                 self.numbers(field)?
             }
-            (Kind::Message(_) | Kind::Messages(_), _) => self.ill()?,
+            (Kind::Message(_) | Kind::Messages(_) | Kind::Attributes, _) => self.ill()?,
             (Kind::Uint64s | Kind::Fixed64s | Kind::Doubles, _) => self.ill()?,
             _ => self.scalar(field, token)?,
         };
@@ -136,17 +140,31 @@ impl<'j, 'o> Transcoder<'j, 'o> {
         Ok(())
     }
 
-    fn submessages(&mut self, number: u8, message: &'static Message) -> Result<Option<Ill>, Stop> {
-        self.elements(|own| match own.text.kind()? {
-            Token::Object => own.submessage(number, message).map(|()| None),
+    /// Reads an element of a list of messages.
+    fn element(&mut self, number: u8, message: &'static Message) -> Result<Option<Ill>, Stop> {
+        match self.text.kind()? {
+            Token::Object => self.submessage(number, message).map(|()| None),
             // An element that is null is there, and empty.
             Token::Null => {
-                own.text.word("null")?;
-                let start = own.open(number, 1);
-                own.close(start, 1);
+                self.text.word("null")?;
+                let start = self.open(number, 1);
+                self.close(start, 1);
                 Ok(None)
             }
-            _ => own.ill(),
+            _ => self.ill(),
+        }
+    }
+
+    fn attributes(&mut self, number: u8) -> Result<Option<Ill>, Stop> {
+        self.elements(|own| {
+            // An attribute and its value are a level each.
+            if own.depth + 1 < JSON_DEPTH_MAX
+                && let Some(attribute) = own.text.attribute()
+            {
+                attribute.write(number, own.out);
+                return Ok(None);
+            }
+            own.element(number, &KEY_VALUE)
         })
     }
 
@@ -273,7 +291,7 @@ impl<'j, 'o> Transcoder<'j, 'o> {
             return;
         }
         // What an escape stands for is never longer than the escape.
-        let room = varint_bytes(quoted.raw.len());
+        let room = varint::bytes(quoted.raw.len() as u64);
         let start = self.open(number, room);
         quoted.unescape(self.out);
         self.close(start, room);
@@ -281,7 +299,7 @@ impl<'j, 'o> Transcoder<'j, 'o> {
 
     /// What is no hex becomes one byte, which the walker finds to be no id.
     fn id(&mut self, number: u8, text: &[u8]) {
-        let room = varint_bytes(text.len());
+        let room = varint::bytes(text.len() as u64);
         let start = self.open(number, room);
         if binary::hex(text, self.out).is_none() {
             self.out.truncate(start);
@@ -291,7 +309,7 @@ impl<'j, 'o> Transcoder<'j, 'o> {
     }
 
     fn base64(&mut self, number: u8, quoted: Quoted<'_>) -> Option<Ill> {
-        let room = varint_bytes(quoted.raw.len());
+        let room = varint::bytes(quoted.raw.len() as u64);
         let start = self.open(number, room);
         let done = binary::base64(&quoted.plain(), self.out);
         self.close(start, room);
@@ -326,12 +344,8 @@ impl<'j, 'o> Transcoder<'j, 'o> {
     }
 
     #[inline(always)]
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.out.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.out.push(value as u8);
+    fn varint(&mut self, value: u64) {
+        varint::push(value, self.out);
     }
 
     fn varint_field(&mut self, number: u8, value: i64) {
@@ -375,7 +389,7 @@ impl<'j, 'o> Transcoder<'j, 'o> {
     }
 
     fn close_wide(&mut self, start: usize, room: usize, mut len: usize) {
-        let needed = varint_bytes(len);
+        let needed = varint::bytes(len as u64);
         if needed > room {
             let (end, more) = (self.out.len(), needed - room);
             self.out.extend_from_slice([0; 10].get(..more).unwrap_or_default());
@@ -395,10 +409,6 @@ impl<'j, 'o> Transcoder<'j, 'o> {
 
 fn double(digits: &[u8], quoted: bool) -> Option<f64> {
     if quoted { number::quoted_double(digits) } else { number::double(digits) }
-}
-
-const fn varint_bytes(value: usize) -> usize {
-    (((value | 1).ilog2() + 7) / 7) as usize
 }
 
 /// The field of this name.

@@ -115,6 +115,56 @@ fn reads_attribute_values_of_every_form() {
 }
 
 #[test]
+fn an_attribute_reads_the_same_in_every_writing() {
+    let long = "x".repeat(300);
+    for (key, text) in [("k", ""), ("", "v"), ("http.route", "/a"), (&*long, &*long)] {
+        let value = format!(r#"{{"stringValue":"{text}"}}"#);
+        let usual = format!(r#"{{"key":"{key}","value":{value}}}"#);
+        let writings = [
+            format!(r#"{{ "key": "{key}", "value": {value} }}"#),
+            format!(r#"{{"value":{value},"key":"{key}"}}"#),
+            format!(r#"{{"k\u0065y":"{key}","value":{value}}}"#),
+            format!(r#"{{"key":"{key}","value":{{"stringValue":"{text}","x":1}},"y":[]}}"#),
+            format!(r#"{{"key":"no","value":{value},"key":"{key}"}}"#),
+        ];
+        let read = |json: &str| span(&format!(r#","attributes":[{json},{json}]"#)).attributes;
+        let expected = read(&usual);
+        assert_eq!((expected.len(), &*expected[1].key), (2, key));
+        assert_eq!(expected[1].value, Some(some(V::StringValue(text.to_owned()))));
+        for writing in writings {
+            assert_eq!(read(&writing), expected, "{writing}");
+        }
+    }
+    for broken in ["0x1", "01", "1 2", "+1", "", "\"1"] {
+        let json = format!(r#","attributes":[{{"key":"k","value":{{"intValue":{broken}}}}}]"#);
+        let json =
+            format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{SPAN}{json}}}]}}]}}]}}"#);
+        refused(json.as_bytes());
+    }
+}
+
+#[test]
+fn a_usual_attribute_nests_as_deep_as_any_other() {
+    let nested = |levels: usize, innermost: &str| {
+        let open = r#"{"key":"k","value":{"kvlistValue":{"values":["#.repeat(levels);
+        let close = "]}}}".repeat(levels);
+        let json = format!(
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{open}{innermost}{close}]}}}}]}}"#
+        );
+        transcode(Signal::Traces, json.as_bytes(), &mut Vec::new())
+    };
+    let levels = JSON_DEPTH_MAX as usize / 4;
+    let mut deepest = 0;
+    for levels in levels - 3..=levels + 3 {
+        let usual = nested(levels, r#"{"key":"k","value":{"stringValue":"v"}}"#);
+        let spaced = nested(levels, r#"{"key": "k","value": {"stringValue": "v"}}"#);
+        assert_eq!(usual.is_ok(), spaced.is_ok(), "{levels}: {usual:?} {spaced:?}");
+        deepest = if usual.is_ok() { levels } else { deepest };
+    }
+    assert!((levels - 3..levels + 3).contains(&deepest), "{deepest}");
+}
+
+#[test]
 fn reads_every_escape() {
     let cases = [
         (r#"\" \\ \/ \b \f \n \r \t"#, "\" \\ / \u{8} \u{c} \n \r \t"),
