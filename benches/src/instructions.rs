@@ -1,10 +1,12 @@
-//! Instructions of a fixed piece of work, counted by callgrind: nearly equal from run to run, so fit
-//! for budgets. The work is run `n` and `2 n` times; the difference leaves the set-up out.
+//! Instructions of a fixed piece of work, counted by callgrind: equal from run to run for one binary,
+//! so fit for budgets. Only what runs inside [`COUNTED`] is counted.
 
 use std::path::Path;
 use std::process::Command;
 
-/// So many that the set-up, which varies by some ten thousand instructions, does not show.
+/// What callgrind counts: a function of the binary `count`, by its mangled name.
+pub const COUNTED: &str = "*counted_by_callgrind*";
+/// Requests that are counted, or turns of judging.
 pub const ITERATIONS: u32 = 32;
 /// Series in the counted judging case.
 pub const JUDGED_SERIES: usize = 100;
@@ -30,28 +32,25 @@ impl Callgrind {
         &self.version
     }
 
-    /// Instructions for one of `n` iterations of `case` in the binary `count`.
+    /// Instructions of the counted part of `case` in the binary `count`.
     ///
     /// # Errors
     /// If it cannot be run; says why.
-    pub fn per_iteration(&self, count: &Path, case: &str, n: u32) -> Result<f64, String> {
-        let (once, twice) = (total(count, case, n)?, total(count, case, 2 * n)?);
-        Ok((twice as f64 - once as f64) / f64::from(n))
+    pub fn count(&self, count: &Path, case: &str) -> Result<u64, String> {
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(format!("--toggle-collect={COUNTED}"))
+            .arg(count)
+            .arg(case)
+            .output()
+            .map_err(|error| format!("cannot run valgrind: {error}"))?;
+        let log = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            return Err(format!("{case} under valgrind: {}\n{log}", output.status));
+        }
+        let collected = collected(&log).filter(|count| *count > 0);
+        collected.ok_or_else(|| format!("callgrind gave no count for {case}:\n{log}"))
     }
-}
-
-fn total(count: &Path, case: &str, iterations: u32) -> Result<u64, String> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(count)
-        .args([case, &iterations.to_string()])
-        .output()
-        .map_err(|error| format!("cannot run valgrind: {error}"))?;
-    let log = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(format!("{case} under valgrind: {}\n{log}", output.status));
-    }
-    collected(&log).ok_or_else(|| format!("callgrind gave no count for {case}:\n{log}"))
 }
 
 /// The number after `Collected :`.

@@ -1,4 +1,4 @@
-//! Chores of the workspace: `cargo xtask tidy | test | bench`.
+//! Chores of the workspace: `cargo xtask tidy | test | budget | bench | fuzz`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod bench;
@@ -15,6 +15,8 @@ Usage: cargo xtask <chore>
 
   tidy   check layers, sizes, names and the other house rules
   test   run every check and every test, as CI does
+  budget hold instruction counts against benches/budget.json; needs valgrind
+           --write        renew the budget
   bench  measure what fogbell promises of its cost, and print it with its bounds
            --quick        3 pairs of 1 s, and no pages under load
            --pairs N      pairs of each case, of which the median counts (5)
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
     let outcome = match (chore.as_deref(), rest.as_slice()) {
         (Some("tidy"), []) => tidy::run(root),
         (Some("test"), []) => steps::test(root),
+        (Some("budget"), []) => steps::budget(root, "--check"),
+        (Some("budget"), [write]) if write == "--write" => steps::budget(root, write),
         (Some("bench"), _) => bench::run(root, &rest),
         (Some("fuzz"), _) => fuzz::run(root, &rest),
         (None | Some("help" | "--help" | "-h"), _) => {

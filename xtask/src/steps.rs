@@ -30,6 +30,11 @@ const BUILD: &[&str] = &["build", "--workspace", "--bins", "--tests", "--locked"
 const BLACKBOX: &[&str] =
     &["test", "--workspace", "--test", "blackbox", "--locked", "--", "--test-threads", "2"];
 
+/// Counts with the binary that it builds, as released: what is optimised otherwise counts otherwise.
+const BUDGET: &[&str] =
+    &["run", "--release", "--package", "benches", "--bin", "count", "--locked", "--"];
+const BUDGET_FILE: &str = "benches/budget.json";
+
 const STEPS: &[Step] = &[
     Step { name: "format", arguments: &["fmt", "--all", "--check"], environment: &[] },
     Step { name: "lint", arguments: LINT, environment: &[] },
@@ -44,6 +49,13 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// Holds instruction counts against their budget, or renews it.
+pub(crate) fn budget(root: &Path, what: &str) -> Result<(), String> {
+    let mut command = cargo(root, BUDGET);
+    command.args([what, BUDGET_FILE]);
+    finish(command, "instruction budget")
+}
+
 /// Runs every check and every test; ends at the first step that fails.
 pub(crate) fn test(root: &Path) -> Result<(), String> {
     let mut times = Vec::new();
@@ -57,6 +69,9 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
             command.envs(step.environment.iter().copied());
             finish(command, step.name)
         });
+    }
+    if outcome.is_ok() {
+        outcome = timed("instruction budget", &mut times, || budget(root, "--check"));
     }
     println!();
     for (name, time) in &times {

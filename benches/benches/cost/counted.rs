@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
-use benches::group::Group;
-use benches::instructions::{Callgrind, ITERATIONS, JUDGED_SERIES};
+use benches::budget::count_all;
+use benches::instructions::{Callgrind, ITERATIONS};
 
 use crate::INSTRUCTIONS;
 use crate::table::Output;
@@ -14,18 +14,12 @@ pub(crate) fn run(output: Output) -> Result<(), Box<dyn Error>> {
         output.remark("instructions: not counted, valgrind is not installed");
         return Ok(());
     };
-    let count = Path::new(env!("CARGO_BIN_EXE_count"));
-    output.remark(&format!("instructions ({}), a fixed request", callgrind.version()));
-    for group in [Group::Spans, Group::Points, Group::Records, Group::Json] {
-        for case in group.cases()? {
-            let name = format!("{}/{}", group.name(), case.name());
-            let total = callgrind.per_iteration(count, &name, ITERATIONS)?;
-            let per_item = total / group.shape().batch as f64;
-            let unit = format!("a {}", group.content().item());
-            output.figure(INSTRUCTIONS, &name, per_item, &unit);
-        }
+    let version = callgrind.version();
+    output.remark(&format!(
+        "instructions for each item ({version}), {ITERATIONS} fixed requests once all names are known"
+    ));
+    for (case, count) in count_all(&callgrind, Path::new(env!("CARGO_BIN_EXE_count")))? {
+        output.figure(INSTRUCTIONS, &case, count, "instructions");
     }
-    let judge = callgrind.per_iteration(count, "judge", ITERATIONS)? / JUDGED_SERIES as f64;
-    output.figure(INSTRUCTIONS, "close, add, judge", judge, "a series");
     Ok(())
 }
