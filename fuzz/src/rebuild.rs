@@ -318,6 +318,11 @@ impl<'a> MetricsVisitor<'a> for Metrics {
         };
         assert_eq!(rebuilt.bucket_counts.len(), point.bucket_counts.len());
         assert_eq!(rebuilt.explicit_bounds.len(), point.explicit_bounds.len());
+        let bytes: Vec<_> = rebuilt.bucket_counts.iter().map(|count| count.to_le_bytes()).collect();
+        assert!(point.bucket_counts.in_one_piece().is_none_or(|piece| piece == bytes));
+        let bytes: Vec<_> =
+            rebuilt.explicit_bounds.iter().map(|bound| bound.to_le_bytes()).collect();
+        assert!(point.explicit_bounds.in_one_piece().is_none_or(|piece| piece == bytes));
         match self.data() {
             m::metric::Data::Histogram(histogram) => histogram.data_points.push(rebuilt),
             other => panic!("a histogram point in {other:?}"),

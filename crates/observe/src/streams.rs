@@ -23,11 +23,15 @@ pub(crate) struct Streams {
     waiting: usize,
     streams_max: usize,
     waiting_max: usize,
+    /// The stream after the one that was found last. Senders keep an order, and streams are
+    /// numbered as they come: it is mostly the next one.
+    guess: u32,
     refused: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Stream {
+    key: Key,
     identity: u128,
     newest: Sample,
     /// The time of the point before the newest one, if the newest one goes on from it; 0 = none.
@@ -88,6 +92,7 @@ impl Streams {
             waiting: 0,
             streams_max: streams_max.min(NONE as usize),
             waiting_max,
+            guess: 0,
             refused: 0,
         }
     }
@@ -95,8 +100,15 @@ impl Streams {
     /// Finds a stream and marks it as used.
     #[inline(always)]
     pub(crate) fn find(&mut self, key: Key, now: Generation) -> Option<u32> {
+        let guessed = self.all.get_mut(self.guess as usize);
+        if let Some(stream) = guessed.filter(|stream| stream.key == key && stream.is_live) {
+            stream.used = now;
+            self.guess += 1;
+            return Some(self.guess - 1);
+        }
         let id = self.index.get(key)?;
         self.all[id as usize].used = now;
+        self.guess = id + 1;
         Some(id)
     }
 
@@ -107,6 +119,7 @@ impl Streams {
             return None;
         }
         let stream = Stream {
+            key,
             identity: new.identity,
             newest: Sample::default(),
             before_ns: 0,

@@ -26,21 +26,43 @@ impl Split {
     /// A histogram with explicit bounds. Without buckets, its least and greatest observation
     /// bound all of them.
     pub(super) fn explicit(point: &HistogramPoint<'_>, limit: f64) -> Self {
-        let mut split = Self::default();
-        let least = point.min.unwrap_or(f64::NEG_INFINITY);
-        let greatest = point.max.unwrap_or(f64::INFINITY);
-        if point.bucket_counts.is_empty() {
+        let (counts, bounds) = (&point.bucket_counts, &point.explicit_bounds);
+        if counts.is_empty() {
+            let mut split = Self::default();
+            let least = point.min.unwrap_or(f64::NEG_INFINITY);
+            let greatest = point.max.unwrap_or(f64::INFINITY);
             split.add(least, greatest, point.count, limit);
             return split;
         }
+        match (counts.in_one_piece(), bounds.in_one_piece()) {
+            (Some(counts), Some(bounds)) => {
+                let counts = counts.iter().map(|count| u64::from_le_bytes(*count));
+                let bounds = bounds.iter().map(|bound| f64::from_le_bytes(*bound));
+                Self::buckets(counts, bounds, point, limit)
+            }
+            _ => Self::buckets(counts.iter(), bounds.iter(), point, limit),
+        }
+    }
+
+    #[inline(always)]
+    fn buckets(
+        counts: impl Iterator<Item = u64>,
+        mut bounds: impl Iterator<Item = f64>,
+        point: &HistogramPoint<'_>,
+        limit: f64,
+    ) -> Self {
+        let mut split = Self::default();
+        let least = point.min.unwrap_or(f64::NEG_INFINITY);
+        let greatest = point.max.unwrap_or(f64::INFINITY);
         let mut lower = least;
-        let mut bounds = point.explicit_bounds.iter();
-        for (at, count) in point.bucket_counts.iter().enumerate() {
+        let mut is_first = true;
+        for count in counts {
             let upper = bounds.next();
             // Durations and sizes are not negative: the first bucket begins at zero.
-            if at == 0 && point.min.is_none() && upper.is_some_and(|upper| upper > 0.0) {
+            if is_first && point.min.is_none() && upper.is_some_and(|upper| upper > 0.0) {
                 lower = 0.0;
             }
+            is_first = false;
             let upper = upper.unwrap_or(f64::INFINITY);
             split.add(lower.max(least), upper.min(greatest), count, limit);
             lower = upper;
@@ -68,6 +90,7 @@ impl Split {
     }
 
     /// Adds the observations in (lower, upper].
+    #[inline(always)]
     fn add(&mut self, lower: f64, upper: f64, count: u64, limit: f64) {
         if count == 0 {
             return;

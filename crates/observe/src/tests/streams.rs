@@ -173,6 +173,23 @@ fn a_known_stream_fails_as_it_did_whatever_the_order_of_its_attributes() {
 }
 
 #[test]
+fn streams_are_told_apart_in_whatever_order_they_come() {
+    let mut observer = observer();
+    let mut number = 0;
+    for order in [[0, 1, 2, 3], [0, 1, 2, 3], [3, 2, 1, 0], [2, 2, 0, 1], [1, 3, 0, 2]] {
+        for stream in order {
+            number += 1;
+            let data = point(number, 100 * number + stream, 0).data(&format!("a={stream}"));
+            take(&mut observer, data);
+        }
+        for point in points(&observer.flush()) {
+            assert_eq!(u64::from(point.id), point.counted.total % 100);
+        }
+    }
+    assert_eq!(observer.stats().held.streams, 4);
+}
+
+#[test]
 fn attributes_in_two_places_of_a_point_are_those_of_its_stream() {
     let data = point(1, 4, 0).data("a=1,http.response.status_code=500");
     let usual = of([data.clone()]);

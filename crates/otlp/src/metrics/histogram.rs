@@ -3,7 +3,7 @@
 use super::MetricsVisitor;
 use super::exemplar::{Exemplar, exemplars};
 use super::labels::Labels;
-use super::numbers::{Bounds, Coding, Counts, check_packed};
+use super::numbers::{Bounds, Counts, FixedList, Place, count_varints};
 use crate::outcome::{Reason, Reject};
 use crate::value::Attributes;
 use crate::wire::{Fault, Reader};
@@ -62,6 +62,7 @@ impl<'a> HistogramPoint<'a> {
         visitor: &mut V,
     ) -> Result<Self, Reject> {
         let mut point = Self::empty(bytes);
+        let (mut counts, mut bounds) = (FixedList::EMPTY, FixedList::EMPTY);
         let mut labels = Labels::new(bytes, ATTRIBUTES);
         let mut reader = Reader::new(bytes);
         loop {
@@ -72,12 +73,8 @@ impl<'a> HistogramPoint<'a> {
                 0x19 => point.time_unix_ns = reader.fixed64()?,
                 0x21 => point.count = reader.fixed64()?,
                 0x29 => point.sum = Some(reader.double()?),
-                0x31 | 0x32 => {
-                    point.bucket_counts.grow(start.rest(), fixed(&mut reader, key == 0x32)?);
-                }
-                0x39 | 0x3a => {
-                    point.explicit_bounds.grow(start.rest(), fixed(&mut reader, key == 0x3a)?);
-                }
+                0x31 | 0x32 => counts.step_over(start, &mut reader, key == 0x32)?,
+                0x39 | 0x3a => bounds.step_over(start, &mut reader, key == 0x3a)?,
                 0x42 => {
                     reader.bytes()?;
                     point.has_exemplars = true;
@@ -89,6 +86,8 @@ impl<'a> HistogramPoint<'a> {
                 _ => reader.skip_unknown(key, 2..=12)?,
             }
         }
+        point.bucket_counts = Counts::fixed(counts);
+        point.explicit_bounds = Bounds { list: bounds };
         labels.show(wanted, visitor)?;
         if point.time_unix_ns == 0 {
             return Err(Reason::TimeMissing.into());
@@ -108,8 +107,8 @@ impl<'a> HistogramPoint<'a> {
             sum: None,
             min: None,
             max: None,
-            bucket_counts: Counts::empty(0, 6),
-            explicit_bounds: Bounds { message: &[], field: 7, len: 0 },
+            bucket_counts: Counts::fixed(FixedList::EMPTY),
+            explicit_bounds: Bounds { list: FixedList::EMPTY },
             flags: 0,
             has_exemplars: false,
             bytes,
@@ -118,31 +117,14 @@ impl<'a> HistogramPoint<'a> {
 }
 
 impl<'a> Counts<'a> {
-    /// Notes `len` more counts in a field that begins at `field`.
-    fn grow(&mut self, field: &'a [u8], len: usize) {
-        if self.message.is_empty() {
-            self.message = field;
+    /// Notes `more` counts within a field of the point that begins at `field`.
+    fn grow(&mut self, field: &'a [u8], more: usize) {
+        if let Place::Varint { message, len, .. } = &mut self.place {
+            if message.is_empty() {
+                *message = field;
+            }
+            *len += more;
         }
-        self.len += len;
-    }
-}
-
-impl<'a> Bounds<'a> {
-    /// Notes `len` more bounds in a field that begins at `field`.
-    fn grow(&mut self, field: &'a [u8], len: usize) {
-        if self.message.is_empty() {
-            self.message = field;
-        }
-        self.len += len;
-    }
-}
-
-/// Steps over one occurrence of a list of fixed-width numbers; returns how many it holds.
-fn fixed(reader: &mut Reader<'_>, packed: bool) -> Result<usize, Fault> {
-    if packed {
-        check_packed(reader.bytes()?, Coding::Fixed64)
-    } else {
-        reader.fixed64().map(|_| 1)
     }
 }
 
@@ -188,7 +170,7 @@ pub struct Buckets<'a> {
 
 impl<'a> Buckets<'a> {
     const fn empty(within: u8) -> Self {
-        Self { offset: 0, bucket_counts: Counts::empty(within, 2) }
+        Self { offset: 0, bucket_counts: Counts::within(within) }
     }
 
     /// Merges one more occurrence, which begins at `field` in the point.
@@ -202,7 +184,7 @@ impl<'a> Buckets<'a> {
                     self.bucket_counts.grow(field, 1);
                 }
                 0x12 => {
-                    let len = check_packed(reader.bytes()?, Coding::Varint)?;
+                    let len = count_varints(reader.bytes()?)?;
                     self.bucket_counts.grow(field, len);
                 }
                 _ => reader.skip_unknown(key, 1..=2)?,
