@@ -19,6 +19,7 @@ use crate::state::{Accepted, State};
 use crate::streams::{NewStream, Sample};
 use crate::tables::attributes_hash;
 use automatic::ServerHistogram;
+use split::Boundary;
 use value::{Histogram, PointView};
 
 const STREAM: u64 = 40;
@@ -38,6 +39,8 @@ pub(crate) struct MetricWalk<'o, 'a> {
     slots: Slots<'a>,
     fields: Fields<'a>,
     metric: Option<Metric<'a>>,
+    /// Of the histogram that was split last.
+    boundary: Boundary<'a>,
     /// Set if the metric at hand feeds automatic SLIs.
     server: Option<ServerHistogram>,
     /// Whether some declared SLI may select the metric at hand.
@@ -64,6 +67,7 @@ impl<'o> MetricWalk<'o, '_> {
             slots,
             fields: Fields::new(),
             metric: None,
+            boundary: Boundary::default(),
             server: None,
             declares: false,
             before_attributes: None,

@@ -177,10 +177,8 @@ pub(crate) fn walk<'a, I: Items<'a>>(
             Err(straight::Detour) => items.forget(),
         }
     }
-    let skeleton = skeleton::of::<I>(request).map_err(|spot| spot.within(request))?;
-    if skeleton.in_order
-        && let Ok(summary) = straight::walk(request, items, true)
-    {
+    let in_order = skeleton::is_in_order(request).map_err(|spot| spot.within(request))?;
+    if in_order && let Ok(summary) = straight::walk(request, items, true) {
         return Ok(summary);
     }
     Ok(gathered::walk(request, scratch, items))

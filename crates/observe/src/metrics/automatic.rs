@@ -53,7 +53,8 @@ impl<'a> MetricWalk<'_, 'a> {
             None => self.failed(),
         };
         let availability = observed(count, if failed { count } else { 0 }, 0);
-        let split = histogram.split(settings.latency_ns as f64 / server.unit_ns);
+        let limit = settings.latency_ns as f64 / server.unit_ns;
+        let split = histogram.split(limit, &mut self.boundary);
         let latency = observed(split.total(), split.above, split.uncertain);
         let series = match self.known {
             Some(stream) => self.state.streams.series(stream),

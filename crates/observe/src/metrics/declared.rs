@@ -68,14 +68,18 @@ impl<'a> MetricWalk<'_, 'a> {
         for at in 0..self.slots.find(&self.plan.fields, &mut self.state.tallies.metrics) {
             let Some(sli) = self.plan.slis.get(self.slots.found(at)) else { continue };
             let mut select = |side: &plan::Side| {
-                if self.passes(&side.points) { histogram.select(side, unit) } else { None }
+                if !self.passes(&side.points) {
+                    return None;
+                }
+                histogram.select(side, unit, &mut self.boundary)
             };
             let (total, numerator) = (select(&sli.total), select(&sli.numerator));
             let total = total.map(|total| match (sli.total.bound, sli.numerator.bound) {
                 // Both sides then come from the same buckets.
                 (None, Some(bound)) if numerator.is_some() => {
                     let limit = bound.in_unit(unit).unwrap_or_default();
-                    Selected { events: histogram.split(limit).total(), ..total }
+                    let split = histogram.split(limit, &mut self.boundary);
+                    Selected { events: split.total(), ..total }
                 }
                 _ => total,
             });

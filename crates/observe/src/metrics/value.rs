@@ -1,7 +1,7 @@
 use model::{Count, Counted};
 use otlp::{ExponentialHistogramPoint, HistogramPoint, NO_RECORDED_VALUE, Temporality};
 
-use super::split::Split;
+use super::split::{Boundary, Split};
 use crate::plan::Side;
 use crate::streams::Sample;
 
@@ -47,7 +47,7 @@ impl PointView<'_> {
     }
 }
 
-impl Histogram<'_, '_> {
+impl<'a> Histogram<'_, 'a> {
     pub(super) fn count(self) -> u64 {
         match self {
             Self::Explicit(point) => point.count,
@@ -55,23 +55,28 @@ impl Histogram<'_, '_> {
         }
     }
 
-    pub(super) fn split(self, limit: f64) -> Split {
+    pub(super) fn split(self, limit: f64, boundary: &mut Boundary<'a>) -> Split {
         match self {
-            Self::Explicit(point) => Split::explicit(point, limit),
+            Self::Explicit(point) => Split::explicit(point, limit, boundary),
             Self::Exponential(point) => Split::exponential(point, limit),
         }
     }
 
     /// The observations that a side selects, all of the point's or those within its bound;
     /// nothing for a duration against a unit that is not one of time.
-    pub(super) fn select(self, side: &Side, unit: &str) -> Option<Selected> {
+    pub(super) fn select(
+        self,
+        side: &Side,
+        unit: &str,
+        boundary: &mut Boundary<'a>,
+    ) -> Option<Selected> {
         if !side.can_split {
             return None;
         }
         let Some(bound) = side.bound else {
             return Some(Selected { events: self.count(), uncertain: 0 });
         };
-        let split = self.split(bound.in_unit(unit)?);
+        let split = self.split(bound.in_unit(unit)?, boundary);
         let events = if bound.selects_below() { split.below } else { split.above };
         Some(Selected { events, uncertain: split.uncertain })
     }

@@ -6,10 +6,9 @@ use crate::wire::{Fault, Reader};
 
 /// What going through the frames finds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Skeleton {
-    pub(super) items: u64,
-    /// Every resource and scope is in one piece and before what it governs.
-    pub(super) in_order: bool,
+struct Skeleton {
+    items: u64,
+    in_order: bool,
 }
 
 impl Skeleton {
@@ -18,15 +17,24 @@ impl Skeleton {
 
 /// How many items the request holds.
 pub(crate) fn count<'a, I: Items<'a>>(request: &'a [u8]) -> Result<u64, Malformed> {
-    of::<I>(request).map(|skeleton| skeleton.items).map_err(|spot| spot.within(request))
+    match of(request, I::count) {
+        Ok(skeleton) => Ok(skeleton.items),
+        Err(spot) => Err(spot.within(request)),
+    }
 }
 
-pub(super) fn of<'a, 'r, I: Items<'a>>(request: &'r [u8]) -> Result<Skeleton, Spot<'r>> {
+/// Whether every resource and scope is in one piece and before what it governs. The items are not
+/// looked at.
+pub(super) fn is_in_order(request: &[u8]) -> Result<bool, Spot<'_>> {
+    of(request, |_| 0).map(|skeleton| skeleton.in_order)
+}
+
+fn of<'r>(request: &'r [u8], count: impl Fn(&[u8]) -> u64 + Copy) -> Result<Skeleton, Spot<'r>> {
     let mut found = Skeleton::NOTHING;
     let mut reader = Reader::new(request);
     while let Some(key) = field(&mut reader, Reader::key)? {
         if key == 0x0a {
-            resource_skeleton::<I>(field(&mut reader, Reader::bytes)?, &mut found)?;
+            resource_skeleton(field(&mut reader, Reader::bytes)?, count, &mut found)?;
         } else {
             field(&mut reader, |reader| reader.skip_unknown(key, 1..=1))?;
         }
@@ -37,19 +45,20 @@ pub(super) fn of<'a, 'r, I: Items<'a>>(request: &'r [u8]) -> Result<Skeleton, Sp
 /// How many items are under a resource; those before the fault, if it cannot be read.
 pub(super) fn items_of_resource<'a, I: Items<'a>>(bytes: &[u8]) -> u64 {
     let mut found = Skeleton::NOTHING;
-    let _ = resource_skeleton::<I>(bytes, &mut found);
+    let _ = resource_skeleton(bytes, I::count, &mut found);
     found.items
 }
 
 /// How many items are under a scope; those before the fault, if it cannot be read.
 pub(super) fn items_of_scope<'a, I: Items<'a>>(bytes: &[u8]) -> u64 {
     let mut found = Skeleton::NOTHING;
-    let _ = scope_skeleton::<I>(bytes, &mut found);
+    let _ = scope_skeleton(bytes, I::count, &mut found);
     found.items
 }
 
-fn resource_skeleton<'a, 'r, I: Items<'a>>(
+fn resource_skeleton<'r>(
     bytes: &'r [u8],
+    count: impl Fn(&[u8]) -> u64 + Copy,
     found: &mut Skeleton,
 ) -> Result<(), Spot<'r>> {
     let mut seen = false;
@@ -62,7 +71,7 @@ fn resource_skeleton<'a, 'r, I: Items<'a>>(
                 seen = true;
             }
             0x12 => {
-                scope_skeleton::<I>(field(&mut reader, Reader::bytes)?, found)?;
+                scope_skeleton(field(&mut reader, Reader::bytes)?, count, found)?;
                 seen = true;
             }
             0x1a => drop(field(&mut reader, Reader::bytes)?),
@@ -72,8 +81,9 @@ fn resource_skeleton<'a, 'r, I: Items<'a>>(
     Ok(())
 }
 
-fn scope_skeleton<'a, 'r, I: Items<'a>>(
+fn scope_skeleton<'r>(
     bytes: &'r [u8],
+    count: impl Fn(&[u8]) -> u64 + Copy,
     found: &mut Skeleton,
 ) -> Result<(), Spot<'r>> {
     let mut seen = false;
@@ -81,7 +91,7 @@ fn scope_skeleton<'a, 'r, I: Items<'a>>(
     while let Some(key) = field(&mut reader, Reader::key)? {
         match key {
             0x12 => {
-                found.items += I::count(field(&mut reader, Reader::bytes)?);
+                found.items += count(field(&mut reader, Reader::bytes)?);
                 seen = true;
             }
             0x0a => {

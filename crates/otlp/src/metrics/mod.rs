@@ -234,18 +234,19 @@ impl Data {
             MetricKind::Sum => 3,
         };
         let mut reader = Reader::new(bytes);
-        while let Some(key) = reader.key()? {
+        loop {
+            let start = reader;
+            let Some(key) = reader.key()? else { return Ok(()) };
             match key {
                 0x0a => {
-                    reader.bytes()?;
-                    self.points += 1;
+                    let point = reader.bytes()?;
+                    self.points += 1 + reader.skip_alike(start, point.len());
                 }
                 0x10 if known >= 2 => self.temporality = Temporality::from_number(reader.int32()?),
                 0x18 if known >= 3 => self.monotonic = reader.varint()? != 0,
                 _ => reader.skip_unknown(key, 1..=known)?,
             }
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Protobuf by hand: single rules of the encoding and of the specification.
 
-use fuzz::protobuf::walk;
+use fuzz::protobuf::{compare, walk};
 use fuzz::rebuild;
 use otlp::{
     GROUP_DEPTH_MAX, Malformed, Reason, Scratch, Signal, Summary, VALUE_DEPTH_MAX, Value, count,
@@ -74,6 +74,37 @@ fn rejects_single_spans_by_reason() {
     ];
     for (index, (span, expected)) in cases.into_iter().enumerate() {
         assert_eq!(reason(span), expected, "case {index}");
+    }
+}
+
+#[test]
+fn points_of_the_same_length_as_their_neighbours_are_all_visited() {
+    let point = |more: usize| {
+        let time = [&[0x19][..], &[7; 8]].concat();
+        // Field 15 is unknown.
+        frame(1, &[time, frame(15, &vec![9; more])].concat())
+    };
+    // A length that takes a byte more than it has to, five bytes of key and length, and a point
+    // that ends in the middle.
+    let longer = [&[0x0a, 0x89, 0x00, 0x19][..], &[7; 8]].concat();
+    let longest = [&[0x0a, 0x89, 0x80, 0x80, 0x00, 0x19][..], &[7; 8]].concat();
+    let cut = point(3)[..9].to_vec();
+    for list in [
+        vec![point(1); 9],
+        vec![point(300); 9],
+        vec![point(20_000); 3],
+        vec![point(2_200_000); 3],
+        [vec![point(1); 4], vec![point(2); 4], vec![point(1)]].concat(),
+        [vec![longer; 3], vec![longest; 3], vec![point(1)]].concat(),
+        vec![vec![0x0a, 0]; 5],
+        [vec![point(3); 4], vec![cut]].concat(),
+    ] {
+        let gauge = frame(2, &frame(5, &list.concat()));
+        let request = frame(1, &frame(2, &gauge));
+        let whole = list.iter().all(|point| point.len() != 9);
+        assert_eq!(compare(Signal::Metrics, &request), whole);
+        let points = if whole { list.len() as u64 } else { 1 };
+        assert_eq!(count(Signal::Metrics, &request), Ok(points));
     }
 }
 
