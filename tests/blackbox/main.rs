@@ -21,4 +21,5 @@ mod parts;
 mod path;
 mod recordings;
 mod redaction;
+mod rules;
 mod slos;

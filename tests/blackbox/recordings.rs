@@ -87,15 +87,8 @@ fn the_same_recording_gives_the_same_bytes() {
 /// Labelled recordings are no part of the project; where they are, one of each system is tried.
 #[test]
 fn recorded_faults_of_others_run_through() {
-    let data = std::env::var_os("FOGBELL_DATA").map(PathBuf::from);
-    let data = data.unwrap_or_else(|| prepare::root().join("../shared/data"));
-    let cases = data.join("nezha");
-    let Ok(entries) = fs::read_dir(&cases) else {
-        eprintln!(
-            "skipped: there are no recordings at ../shared/data, and FOGBELL_DATA names none"
-        );
-        return;
-    };
+    let Some(cases) = prepare::data("nezha") else { return };
+    let entries = fs::read_dir(&cases).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     for system in ["online-boutique", "train-ticket"] {

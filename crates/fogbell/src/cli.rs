@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Watches OTLP telemetry, judges it against SLOs, and wakes the right person with the root cause.
 #[derive(Debug, Parser)]
@@ -33,7 +33,7 @@ pub(crate) enum Verb {
     Replay(ReplayArgs),
     /// List, show, acknowledge and resolve incidents of a running daemon
     Incidents(IncidentsArgs),
-    /// Show the SLOs of a running daemon
+    /// Show the SLOs of a running daemon; print rules that other tools' dashboards need
     Slo(SloArgs),
     /// Send a test page through every sink, and say what each answered
     Page(PageArgs),
@@ -177,9 +177,33 @@ pub(crate) struct CommandArgs {
 pub(crate) struct SloArgs {
     #[command(flatten)]
     pub(crate) api: ApiArgs,
+    #[command(subcommand)]
+    pub(crate) verb: Option<SloVerb>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SloVerb {
+    /// List SLOs, worst first (the default)
+    List,
+    /// Print Prometheus recording rules that give fogbell's gauges the names of other tools
+    Rules {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Whose names; all by default
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "TOOL")]
+        names: Vec<Names>,
+    },
+}
+
+/// A tool whose names for SLO metrics are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Names {
+    Sloth,
+    Pyrra,
+    Grafana,
 }
 
 #[derive(Debug, Args)]

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Incidents(args) => incidents::run(args),
-        Verb::Slo(args) => slo::run(args),
+        Verb::Slo(args) => slo::run(&args),
         Verb::Page(args) => page::run(&args),
         Verb::Load(args) => load::run(&args),
         Verb::Limit(args) => load::limit(&args),

@@ -23,6 +23,18 @@ pub(crate) fn program(program: &str, package: &str) -> Command {
     Command::new(program)
 }
 
+/// A folder of the data that others collected, which is no part of the project: below
+/// `../shared/data`, or where `FOGBELL_DATA` says. Where it is not, a test has nothing to try.
+pub(crate) fn data(folder: &str) -> Option<PathBuf> {
+    let data = std::env::var_os("FOGBELL_DATA").map(PathBuf::from);
+    let folder = data.unwrap_or_else(|| root().join("../shared/data")).join(folder);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: there is no {}, and FOGBELL_DATA names no other", folder.display());
+    None
+}
+
 /// Runs `command` to its end and returns what it printed; a failure fails the test.
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> String {

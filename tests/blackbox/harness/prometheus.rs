@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -42,11 +43,20 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Scrapes `/metrics` of `target`, given as HOST:PORT, every second.
     pub(crate) fn scraping(target: &str) -> Self {
+        Self::with_rules(target, &[])
+    }
+
+    /// The same with files of rules, evaluated every second.
+    pub(crate) fn with_rules(target: &str, rules: &[&Path]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let rules: Vec<_> =
+            rules.iter().map(|file| format!("{:?}", file.display().to_string())).collect();
         let config = format!(
             "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
+             rule_files: [{}]\n\
              scrape_configs:\n\
-             - job_name: fogbell\n  static_configs: [{{ targets: [\"{target}\"] }}]\n"
+             - job_name: fogbell\n  static_configs: [{{ targets: [\"{target}\"] }}]\n",
+            rules.join(", ")
         );
         Self::start(folder, &config)
     }
@@ -139,13 +149,23 @@ impl Prometheus {
             .collect()
     }
 
+    /// Why `expression` is no query; `None` if it is one.
+    pub(crate) fn refusal(&self, expression: &str) -> Option<String> {
+        let body = self.ask("query", &format!("query={}", encode(expression)));
+        body["error"].as_str().map(str::to_owned)
+    }
+
     #[track_caller]
     fn api(&self, path: &str, query: &str) -> Value {
+        let mut body = self.ask(path, query);
+        assert_eq!(body["status"], "success", "{path}?{query}: {body}");
+        body["data"].take()
+    }
+
+    fn ask(&self, path: &str, query: &str) -> Value {
         let url = format!("http://{}/api/v1/{path}?{query}", self.address());
         let answer = http::get(&url, &[]).expect("Prometheus answers");
-        let mut body: Value = serde_json::from_slice(&answer.body).expect("Prometheus sends JSON");
-        assert_eq!(body["status"], "success", "{url}: {body}");
-        body["data"].take()
+        serde_json::from_slice(&answer.body).expect("Prometheus sends JSON")
     }
 }
 

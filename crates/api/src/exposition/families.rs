@@ -2,18 +2,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auth::Tenant;
-use engine::{Dropped, SloStatus, View};
+use engine::{Dropped, SloStatus, View, WindowStatus, duration_text};
 use model::{AlertState, Timestamp};
 
 use super::Format;
-use super::labels::{description, identity, push, push_tenant, window};
-use super::writer::{Exemplar, Head, Kind, Writer};
+use super::labels::{description, identity, push, push_tenant};
+use super::writer::{Exemplar, Head, Kind, Labels, Writer};
 
 /// SLOs, and groups of them, in one exposition: about 3 KiB each. Those beyond are left out and
 /// counted; declared ones go first.
 const SHOWN_MAX: usize = 20_000;
 /// Samples of one SLO with the standard windows.
-const SAMPLES_PER_SLO: usize = 34;
+const SAMPLES_PER_SLO: usize = 36;
 /// What a sample takes beside the labels of its SLO: name, window and value.
 const SAMPLE_BYTES: usize = 64;
 
@@ -41,7 +41,7 @@ const fn counter(name: &'static str, help: &'static str) -> Head {
 const RATIO: Option<&str> = Some("ratio");
 const SECONDS: Option<&str> = Some("seconds");
 
-const FAMILIES: [Family; 11] = [
+const FAMILIES: [Family; 12] = [
     Family {
         head: Head {
             name: "slo",
@@ -51,23 +51,23 @@ const FAMILIES: [Family; 11] = [
         },
         write: |writer, head, shown| {
             let labels = format!("{},{}", shown.labels, description(shown.slo));
-            writer.sample(head, &labels, 1.0);
+            writer.sample(head, Labels::alone(&labels), 1.0);
         },
     },
     Family {
         head: gauge("slo_objective_ratio", RATIO, "Share of good events that is promised."),
-        write: |writer, head, shown| writer.sample(head, &shown.labels, shown.slo.objective),
+        write: |writer, head, shown| writer.sample(head, shown.alone(), shown.slo.objective),
     },
     Family {
         head: gauge("slo_error_budget_ratio", RATIO, "Share of events that may be bad."),
         write: |writer, head, shown| {
-            writer.sample(head, &shown.labels, complement(shown.slo.objective));
+            writer.sample(head, shown.alone(), complement(shown.slo.objective));
         },
     },
     Family {
         head: gauge("slo_window_seconds", SECONDS, "Window over which the promise is judged."),
         write: |writer, head, shown| {
-            writer.sample(head, &shown.labels, shown.slo.window.as_secs_f64());
+            writer.sample(head, shown.alone(), shown.slo.window.as_secs_f64());
         },
     },
     Family {
@@ -77,11 +77,7 @@ const FAMILIES: [Family; 11] = [
             "Bad per total events of a window; absent without events.",
         ),
         write: |writer, head, shown| {
-            for w in &shown.slo.windows {
-                if let Some(ratio) = w.error_ratio {
-                    writer.sample(head, &shown.with("window", &window(w.window)), ratio);
-                }
-            }
+            shown.each_window(writer, head, |w| w.error_ratio);
         },
     },
     Family {
@@ -91,9 +87,7 @@ const FAMILIES: [Family; 11] = [
             "How many times faster than allowed a window burns the budget.",
         ),
         write: |writer, head, shown| {
-            for w in &shown.slo.windows {
-                writer.sample(head, &shown.with("window", &window(w.window)), w.burn_rate);
-            }
+            shown.each_window(writer, head, |w| Some(w.burn_rate));
         },
     },
     Family {
@@ -103,9 +97,7 @@ const FAMILIES: [Family; 11] = [
             "Share of a window in which the source was heard.",
         ),
         write: |writer, head, shown| {
-            for w in &shown.slo.windows {
-                writer.sample(head, &shown.with("window", &window(w.window)), w.coverage);
-            }
+            shown.each_window(writer, head, |w| Some(w.coverage));
         },
     },
     Family {
@@ -115,7 +107,7 @@ const FAMILIES: [Family; 11] = [
             "Share of the error budget that is left; negative when overspent.",
         ),
         write: |writer, head, shown| {
-            writer.sample(head, &shown.labels, shown.slo.budget_remaining_ratio);
+            writer.sample(head, shown.alone(), shown.slo.budget_remaining_ratio);
         },
     },
     Family {
@@ -126,15 +118,25 @@ const FAMILIES: [Family; 11] = [
         ),
         write: |writer, head, shown| {
             let left = shown.slo.exhausted_at.map(|end| end.since(shown.at).as_secs_f64());
-            writer.sample(head, &shown.labels, left.unwrap_or(f64::INFINITY));
+            writer.sample(head, shown.alone(), left.unwrap_or(f64::INFINITY));
         },
     },
     Family {
         head: counter("slo_events", "Events judged, by result."),
         write: |writer, head, shown| {
             let trace = shown.slo.exemplar.map(|(trace_id, at)| Exemplar { trace_id, at });
-            writer.count(head, &shown.with("result", "bad"), shown.slo.bad_total, trace);
-            writer.count(head, &shown.with("result", "good"), shown.slo.good_total, None);
+            writer.count(head, shown.with("result", "bad"), shown.slo.bad_total, trace);
+            writer.count(head, shown.with("result", "good"), shown.slo.good_total, None);
+        },
+    },
+    Family {
+        head: gauge("slo_window_events", None, "Events in the SLO's own window, by result."),
+        write: |writer, head, shown| {
+            if let Some(own) = shown.slo.windows.last() {
+                writer.count(head, shown.with("result", "bad"), own.bad, None);
+                let good = own.total.saturating_sub(own.bad);
+                writer.count(head, shown.with("result", "good"), good, None);
+            }
         },
     },
     Family {
@@ -145,7 +147,7 @@ const FAMILIES: [Family; 11] = [
         ),
         write: |writer, head, shown| {
             for (severity, state) in [("page", shown.slo.page), ("ticket", shown.slo.ticket)] {
-                writer.sample(head, &shown.with("severity", severity), alert_state(state));
+                writer.sample(head, shown.with("severity", severity), alert_state(state));
             }
         },
     },
@@ -179,10 +181,26 @@ const OMITTED: Head =
     gauge("slo_omitted", None, "SLOs and groups beyond what one exposition shows.");
 
 impl Shown<'_> {
-    fn with(&self, name: &str, value: &str) -> String {
-        let mut labels = self.labels.clone();
-        push(&mut labels, name, value);
-        labels
+    fn alone(&self) -> Labels<'_> {
+        Labels::alone(&self.labels)
+    }
+
+    /// With one more label, whose value needs no escapes.
+    fn with<'a>(&'a self, name: &'static str, value: &'a str) -> Labels<'a> {
+        Labels { own: &self.labels, further: Some((name, value)) }
+    }
+
+    fn each_window(
+        &self,
+        writer: &mut Writer,
+        head: &Head,
+        value: impl Fn(&WindowStatus) -> Option<f64>,
+    ) {
+        for window in &self.slo.windows {
+            if let Some(value) = value(window) {
+                writer.sample(head, self.with("window", &duration_text(window.window)), value);
+            }
+        }
     }
 }
 
@@ -219,7 +237,7 @@ pub(crate) fn render(views: &BTreeMap<Tenant, Arc<View>>, format: Format) -> Str
     of_tenants(&mut writer, views);
     if omitted > 0 {
         writer.begin(&OMITTED);
-        writer.sample(&OMITTED, "", omitted as f64);
+        writer.sample(&OMITTED, Labels::alone(""), omitted as f64);
         writer.end();
     }
     writer.out
@@ -232,7 +250,7 @@ fn of_tenants(writer: &mut Writer, views: &BTreeMap<Tenant, Arc<View>>) {
             let mut labels = String::new();
             push(&mut labels, "disposition", "dropped");
             push_tenant(&mut labels, tenant);
-            writer.count(head, &labels, count(&view.dropped), None);
+            writer.count(head, Labels::alone(&labels), count(&view.dropped), None);
         }
         writer.end();
     }

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use auth::{DEFAULT_TENANT, Tenant};
 use engine::SloStatus;
@@ -85,17 +84,6 @@ pub(crate) fn push(out: &mut String, name: &str, value: &str) {
         }
     }
     out.push('"');
-}
-
-/// `5m`, `1h`, `30d`: the largest unit that divides it.
-pub(crate) fn window(window: Duration) -> String {
-    let s = window.as_secs();
-    for (unit, unit_s) in [("d", 86_400), ("h", 3600), ("m", 60)] {
-        if s >= unit_s && s.is_multiple_of(unit_s) {
-            return format!("{}{unit}", s / unit_s);
-        }
-    }
-    format!("{s}s")
 }
 
 fn push_group(out: &mut String, group: &[(Arc<str>, Arc<str>)]) {

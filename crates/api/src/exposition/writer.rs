@@ -24,6 +24,14 @@ pub(crate) struct Head {
     pub(crate) help: &'static str,
 }
 
+/// Labels of a sample, rendered, without braces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels<'a> {
+    pub(crate) own: &'a str,
+    /// One more, whose value needs no escapes.
+    pub(crate) further: Option<(&'static str, &'a str)>,
+}
+
 /// The trace of one event that a counter counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exemplar {
@@ -38,6 +46,12 @@ pub(crate) struct Writer {
     pub(crate) out: String,
     head_start: usize,
     head_end: usize,
+}
+
+impl<'a> Labels<'a> {
+    pub(crate) fn alone(own: &'a str) -> Self {
+        Self { own, further: None }
+    }
 }
 
 impl Kind {
@@ -87,15 +101,21 @@ impl Writer {
         }
     }
 
-    /// One sample; `labels` are rendered, without braces.
-    pub(crate) fn sample(&mut self, head: &Head, labels: &str, value: f64) {
+    /// One sample.
+    pub(crate) fn sample(&mut self, head: &Head, labels: Labels<'_>, value: f64) {
         self.name_and_labels(head, labels);
         number(&mut self.out, value);
         self.out.push('\n');
     }
 
-    /// One sample of a counter, exact to the last event, with a trace where the format has room.
-    pub(crate) fn count(&mut self, head: &Head, labels: &str, count: u64, trace: Option<Exemplar>) {
+    /// One sample that is a count, exact to the last event, with a trace where the format has room.
+    pub(crate) fn count(
+        &mut self,
+        head: &Head,
+        labels: Labels<'_>,
+        count: u64,
+        trace: Option<Exemplar>,
+    ) {
         self.name_and_labels(head, labels);
         let _ = write!(self.out, "{count}");
         if let (Format::OpenMetrics, Some(Exemplar { trace_id, at })) = (self.format, trace) {
@@ -105,15 +125,25 @@ impl Writer {
         self.out.push('\n');
     }
 
-    fn name_and_labels(&mut self, head: &Head, labels: &str) {
-        self.out.push_str(head.name);
-        self.out.push_str(head.kind.suffix());
-        if !labels.is_empty() {
-            self.out.push('{');
-            self.out.push_str(labels);
-            self.out.push('}');
+    fn name_and_labels(&mut self, head: &Head, Labels { own, further }: Labels<'_>) {
+        let out = &mut self.out;
+        out.push_str(head.name);
+        out.push_str(head.kind.suffix());
+        if !own.is_empty() || further.is_some() {
+            out.push('{');
+            out.push_str(own);
+            if let Some((name, value)) = further {
+                if !own.is_empty() {
+                    out.push(',');
+                }
+                out.push_str(name);
+                out.push_str("=\"");
+                out.push_str(value);
+                out.push('"');
+            }
+            out.push('}');
         }
-        self.out.push(' ');
+        out.push(' ');
     }
 }
 
