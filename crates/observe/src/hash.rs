@@ -83,6 +83,28 @@ impl Hash128 {
         self
     }
 
+    /// As [`Self::bytes`] with another value, in about half the time if they are many. Each half of
+    /// a block goes into one lane: two texts that differ in one word alone are told apart by 64
+    /// bits.
+    #[inline(always)]
+    pub(crate) fn many_bytes(mut self, bytes: &[u8]) -> Self {
+        let [a, b, c, d] = self.keys;
+        let mut rest = bytes;
+        while rest.len() > 32
+            && let Some((block, after)) = rest.split_first_chunk::<32>()
+            && let ([first, second, third, fourth], []) = block.as_chunks::<8>()
+        {
+            let [first, second, third, fourth] =
+                [first, second, third, fourth].map(|word| u64::from_le_bytes(*word));
+            let low = fold(first ^ a ^ self.low, second ^ b);
+            let high = fold(third ^ c, fourth ^ d ^ self.high);
+            self.low = low.wrapping_add(self.low.rotate_left(23));
+            self.high = high.wrapping_add(self.high.rotate_left(29));
+            rest = after;
+        }
+        self.bytes(rest)
+    }
+
     /// Continues otherwise for each tag. Cheaper than [`Self::number`], and only good for a few
     /// values and before something else is hashed.
     #[inline(always)]
@@ -126,14 +148,17 @@ mod tests {
     #[test]
     fn texts_of_every_length_and_every_single_change_differ() {
         let seed = Seed::new(7);
-        let text: Vec<u8> = (0..70).collect();
-        let mut seen = HashSet::new();
-        for length in 0..=text.len() {
-            assert!(seen.insert(seed.of(0, &text[..length])), "length {length}");
-            for at in 0..length {
-                let mut changed = text[..length].to_vec();
-                changed[at] ^= 0x80;
-                assert!(seen.insert(seed.of(0, &changed)), "length {length}, byte {at}");
+        let text: Vec<u8> = (0..140).collect();
+        for hash in [Hash128::bytes, Hash128::many_bytes] {
+            let of = |text: &[u8]| hash(seed.start(0), text).finish();
+            let mut seen = HashSet::new();
+            for length in 0..=text.len() {
+                assert!(seen.insert(of(&text[..length])), "length {length}");
+                for at in 0..length {
+                    let mut changed = text[..length].to_vec();
+                    changed[at] ^= 0x80;
+                    assert!(seen.insert(of(&changed)), "length {length}, byte {at}");
+                }
             }
         }
     }

@@ -235,7 +235,7 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
     #[inline(always)]
     fn knows(&mut self, attributes: &'a [u8]) -> bool {
         let Some(before) = self.before_attributes else { return false };
-        let key = before.bytes(attributes).finish();
+        let key = before.many_bytes(attributes).finish();
         self.key = Some(key);
         if self.server.is_some() {
             self.known = self.state.streams.find(key, self.state.tables.generation);

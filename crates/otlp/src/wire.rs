@@ -333,15 +333,21 @@ impl<'a> Iterator for Frames<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
+        self.take_next()
+    }
+}
+
+impl<'a> Frames<'a> {
+    /// As `next`, for loops that are worth a copy of it.
+    #[inline(always)]
+    pub(crate) fn take_next(&mut self) -> Option<&'a [u8]> {
         let frame = self.find().ok().flatten();
         if frame.is_none() {
             self.reader = Reader::new(&[]);
         }
         frame
     }
-}
 
-impl<'a> Frames<'a> {
     #[inline(always)]
     fn find(&mut self) -> Result<Option<&'a [u8]>, Fault> {
         while let Some(key) = self.reader.key()? {

@@ -1,9 +1,9 @@
-use model::{AutomaticSli, AutomaticSource, PointKind, Timestamp};
+use model::{AutomaticSli, AutomaticSource, Counted, PointKind, Timestamp};
 use otlp::{HistogramPoint, Metric, Temporality, key_length_bit};
 use slo::filter::unit_ns;
 
 use super::MetricWalk;
-use super::value::{Histogram, PointView, counted, observed};
+use super::value::{Histogram, PointView, observed};
 use crate::fields::Text;
 use crate::series::Exemplar;
 use crate::streams::Sample;
@@ -52,20 +52,22 @@ impl<'a> MetricWalk<'_, 'a> {
             Some(stream) => self.state.streams.has_failed(stream),
             None => self.failed(),
         };
-        let availability = observed(count, if failed { count } else { 0 }, 0);
+        let availability =
+            Counted { total: count, bad: if failed { count } else { 0 }, uncertain: 0 };
         let limit = settings.latency_ns as f64 / server.unit_ns;
         let split = histogram.split(limit, &mut self.boundary);
-        let latency = observed(split.total(), split.above, split.uncertain);
+        let latency = split.counted();
         let series = match self.known {
             Some(stream) => self.state.streams.series(stream),
             None => self.server_series(),
         };
         if view.temporality == Temporality::Cumulative {
-            let sample = view.sample(counted(availability), counted(latency));
+            let sample = view.sample(availability, latency);
             self.push_server(view, series, failed, sample);
         } else {
-            self.add(series.0, view, PointKind::TotalAndBad, availability);
-            self.add(series.1, view, PointKind::TotalAndBad, latency);
+            let count = |Counted { total, bad, uncertain }| observed(total, bad, uncertain);
+            self.add(series.0, view, PointKind::TotalAndBad, count(availability));
+            self.add(series.1, view, PointKind::TotalAndBad, count(latency));
         }
         if let Histogram::Explicit(point) = histogram
             && point.has_exemplars()

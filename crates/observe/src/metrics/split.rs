@@ -1,3 +1,4 @@
+use model::Counted;
 use otlp::{ExponentialHistogramPoint, HistogramPoint};
 
 /// Bounds this close to each other, relative to their size, are the same: they were computed from
@@ -70,6 +71,11 @@ impl Extremes {
 impl Split {
     pub(super) fn total(self) -> u64 {
         self.below.saturating_add(self.above)
+    }
+
+    /// With what lies above the limit as bad.
+    pub(super) fn counted(self) -> Counted {
+        Counted { total: self.total(), bad: self.above, uncertain: self.uncertain }
     }
 
     /// A histogram with explicit bounds. Without buckets, its least and greatest observation
@@ -187,7 +193,8 @@ fn bucket(bounds: &[[u8; 8]], limit: f64) -> Option<usize> {
 }
 
 fn sum(counts: &[[u8; 8]]) -> u64 {
-    counts.iter().fold(0, |sum, count| sum.saturating_add(u64::from_le_bytes(*count)))
+    let sum = counts.iter().fold(0, |sum, count| sum + u128::from(u64::from_le_bytes(*count)));
+    u64::try_from(sum).unwrap_or(u64::MAX)
 }
 
 /// How many of the observations of a bucket that is open at an end lie below the limit cannot be
@@ -218,7 +225,7 @@ mod tests {
     }
 
     fn count() -> impl Strategy<Value = u64> {
-        prop_oneof![4 => 0..9_u64, 1 => Just(u64::MAX)]
+        prop_oneof![8 => 0..9_u64, 1 => Just(u64::from(u32::MAX)), 1 => Just(u64::MAX)]
     }
 
     proptest! {

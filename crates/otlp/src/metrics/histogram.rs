@@ -64,7 +64,7 @@ impl<'a> HistogramPoint<'a> {
         let mut point = Self::empty(bytes);
         let (mut counts, mut bounds) = (FixedList::EMPTY, FixedList::EMPTY);
         let mut labels = Labels::new(bytes, ATTRIBUTES);
-        let mut reader = Reader::new(bytes);
+        let mut reader = point.read_head(bytes);
         loop {
             let start = reader;
             let Some(key) = reader.key()? else { break };
@@ -97,6 +97,23 @@ impl<'a> HistogramPoint<'a> {
             return Err(Reason::BucketsInvalid.into());
         }
         Ok(point)
+    }
+
+    /// Reads times, count and sum in one step if they come first and in this order, as nearly every
+    /// sender writes them. The reader goes on behind them.
+    #[inline(always)]
+    fn read_head(&mut self, bytes: &'a [u8]) -> Reader<'a> {
+        let Some((head, rest)) = bytes.split_first_chunk::<36>() else { return Reader::new(bytes) };
+        let ([[0x11, start @ ..], [0x19, time @ ..], [0x21, count @ ..], [0x29, sum @ ..]], []) =
+            head.as_chunks::<9>()
+        else {
+            return Reader::new(bytes);
+        };
+        self.start_unix_ns = u64::from_le_bytes(*start);
+        self.time_unix_ns = u64::from_le_bytes(*time);
+        self.count = u64::from_le_bytes(*count);
+        self.sum = Some(f64::from_le_bytes(*sum));
+        Reader::new(rest)
     }
 
     const fn empty(bytes: &'a [u8]) -> Self {

@@ -13,6 +13,8 @@ pub use number::{Number, NumberPoint};
 pub use numbers::{Bounds, Counts};
 pub use summary::{SummaryPoint, ValueAtQuantile};
 
+use std::hint::black_box;
+
 use crate::envelope::{self, Items, Resource, Scope, Tally};
 use crate::outcome::{Malformed, Reject, Summary};
 use crate::scratch::Scratch;
@@ -199,7 +201,8 @@ impl<'a> Metric<'a> {
         }))
     }
 
-    fn point_frames(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    /// The occurrences of the data field that count.
+    fn data_frames(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let field = match self.kind {
             MetricKind::Gauge => 5,
             MetricKind::Sum => 7,
@@ -207,9 +210,7 @@ impl<'a> Metric<'a> {
             MetricKind::ExponentialHistogram => 10,
             MetricKind::Summary => 11,
         };
-        Frames::new(self.bytes, field)
-            .skip(self.void as usize)
-            .flat_map(|data| Frames::new(data, 1))
+        Frames::new(self.bytes, field).skip(self.void as usize)
     }
 }
 
@@ -285,12 +286,24 @@ impl MetricsVisitor<'_> for Nobody {
     fn discard(&mut self) {}
 }
 
+/// What a core's nearest cache holds beside other things.
+const TOUCHED_BYTES_MAX: usize = 16 << 10;
+const CACHE_LINE_BYTES: usize = 64;
+
+/// Reads a byte of each cache line, in order: at this, memory is several times as fast as at the
+/// jumps from length to length that follow.
+#[inline(always)]
+fn touch(bytes: &[u8]) {
+    black_box(bytes.iter().step_by(CACHE_LINE_BYTES).fold(0, |bits, byte| bits | byte));
+}
+
 struct Metrics<'v, V> {
     visitor: &'v mut V,
     wanted: u64,
 }
 
 impl<'a, V: MetricsVisitor<'a>> Metrics<'_, V> {
+    #[inline(always)]
     fn point(&mut self, kind: MetricKind, bytes: &'a [u8]) -> Result<(), Reject> {
         let visitor = &mut *self.visitor;
         match kind {
@@ -332,6 +345,7 @@ impl<'a, V: MetricsVisitor<'a>> Items<'a> for Metrics<'_, V> {
     }
 
     fn item(&mut self, item: &'a [u8], tally: &mut Tally<'a>) {
+        touch(item.get(..TOUCHED_BYTES_MAX).unwrap_or(item));
         let metric = match Metric::read(item) {
             Ok(Some(metric)) => metric,
             Ok(None) => return,
@@ -341,12 +355,15 @@ impl<'a, V: MetricsVisitor<'a>> Items<'a> for Metrics<'_, V> {
         if !self.visitor.points_wanted() {
             return tally.accept(metric.points);
         }
-        for bytes in metric.point_frames() {
-            match self.point(metric.kind, bytes) {
-                Ok(()) => tally.accept(1),
-                Err(reject) => {
-                    self.visitor.discard();
-                    tally.reject(1, reject, bytes);
+        for data in metric.data_frames() {
+            let mut points = Frames::new(data, 1);
+            while let Some(point) = points.take_next() {
+                match self.point(metric.kind, point) {
+                    Ok(()) => tally.accept(1),
+                    Err(reject) => {
+                        self.visitor.discard();
+                        tally.reject(1, reject, point);
+                    }
                 }
             }
         }
