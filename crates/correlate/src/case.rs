@@ -142,17 +142,17 @@ impl Correlator {
         until: Bucket,
     ) -> Bucket {
         let earliest = at.less(LOOK_BACK);
-        let bad_in = |bucket: Bucket| -> (u64, u64) {
-            services.iter().fold((0, 0), |(bad, total), id| {
-                let served = self.facts.served(*id, bucket, bucket.next());
-                let called = self.facts.called(*id, bucket, bucket.next());
-                (bad + served.bad() + called.unanswered, total + served.total + called.unanswered)
-            })
-        };
-        let shares: Vec<(u64, f64)> = (earliest.0..until.0)
-            .map(|bucket| bad_in(Bucket(bucket)))
-            .map(|(bad, total)| (bad, share(bad, total)))
-            .collect();
+        let mut shares = vec![(0, 0); until.0.saturating_sub(earliest.0) as usize];
+        for id in services {
+            for (bucket, (bad, total)) in self.facts.badness(*id, earliest, until) {
+                let place = bucket.0.saturating_sub(earliest.0) as usize;
+                if let Some(sum) = shares.get_mut(place) {
+                    *sum = (sum.0 + bad, sum.1 + total);
+                }
+            }
+        }
+        let shares: Vec<(u64, f64)> =
+            shares.into_iter().map(|(bad, total)| (bad, share(bad, total))).collect();
         let mut usual: Vec<f64> = shares.iter().map(|(_, share)| *share).collect();
         usual.sort_by(f64::total_cmp);
         let usual = usual.get(usual.len() / 4).copied().unwrap_or_default();

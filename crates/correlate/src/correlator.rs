@@ -193,9 +193,7 @@ impl Correlator {
     /// The counters of the last minutes are not in it.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut facts = self.facts.clone();
-        let before = self.normal_before();
-        facts.each_series(|series| series.remember(Bucket::default(), before));
+        let facts = self.facts.remembered(self.normal_before());
         let parts = (SNAPSHOT_VERSION, &self.names, &facts, &self.tags, &self.changes, self.now);
         borsh::to_vec(&parts).unwrap_or_default()
     }

@@ -6,8 +6,9 @@ use model::{Alert, Cause, CauseKind, Change, Hop, Service, ServiceHop, Timestamp
 
 use crate::case::Case;
 use crate::correlator::Correlator;
+use crate::count::EdgeCount;
 use crate::evidence::{ALL_MODES, Findings, examine, noisy_or, weighed};
-use crate::facts::{EdgeCount, share};
+use crate::facts::share;
 use crate::hypothesis::{self, Hypothesis};
 use crate::impact;
 use crate::shared_cause;
@@ -144,7 +145,7 @@ fn kind(case: &Case<'_>, hypothesis: &Hypothesis, findings: &Findings) -> CauseK
             let mut calls = EdgeCount::default();
             for ((_, to), edge) in &case.correlator.facts.edges {
                 if *to == peer {
-                    crate::series::Tally::add(&mut calls, &edge.counts.sum(case.from, case.until));
+                    crate::ring::Tally::add(&mut calls, &edge.counts.sum(case.from, case.until));
                 }
             }
             let throttled = share(calls.throttled, calls.errors) >= KIND_SHARE;

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::{EdgeDelta, LatencyBucket, OperationDelta, ServiceDelta, SpanKind, Timestamp};
 
+use crate::count::{EdgeCount, OperationCount};
 use crate::names::{PeerId, ServiceId, WordId};
-use crate::series::{Bucket, Ring, Tally, TimeSeries, Times, narrow};
+use crate::ring::{Ring, Tally};
+use crate::series::{Bucket, TimeSeries, Times};
 
 /// A share of bad events below this is a trifle.
 const BAD_SHARE_MIN: f64 = 0.005;
@@ -24,25 +26,6 @@ const BEHIND_MAX: usize = 4;
 /// How many distinct users or tenants of bad events are remembered, of all services; the oldest
 /// leave first.
 const SUBJECTS_MAX: usize = 65_536;
-
-/// Spans of an operation in a bucket.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OperationCount {
-    pub(crate) total: u64,
-    pub(crate) errors: u64,
-    pub(crate) slow: u64,
-    pub(crate) entry_total: u64,
-    pub(crate) entry_bad: u64,
-}
-
-/// Calls along an edge in a bucket.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct EdgeCount {
-    pub(crate) calls: u64,
-    pub(crate) errors: u64,
-    pub(crate) throttled: u64,
-    pub(crate) unanswered: u64,
-}
 
 /// An operation of a service.
 #[derive(Clone, Debug, Default)]
@@ -88,60 +71,6 @@ pub(crate) struct Facts {
     pub(crate) newest: BTreeMap<ServiceId, Timestamp>,
     #[borsh(skip)]
     pub(crate) subjects: VecDeque<(Bucket, ServiceId, u64)>,
-}
-
-impl Tally for OperationCount {
-    type Packed = [u32; 5];
-
-    fn pack(&self) -> Self::Packed {
-        [
-            narrow(self.total),
-            narrow(self.errors),
-            narrow(self.slow),
-            narrow(self.entry_total),
-            narrow(self.entry_bad),
-        ]
-    }
-
-    fn unpack(packed: &Self::Packed) -> Self {
-        let [total, errors, slow, entry_total, entry_bad] = packed.map(u64::from);
-        Self { total, errors, slow, entry_total, entry_bad }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.total = self.total.saturating_add(other.total);
-        self.errors = self.errors.saturating_add(other.errors);
-        self.slow = self.slow.saturating_add(other.slow);
-        self.entry_total = self.entry_total.saturating_add(other.entry_total);
-        self.entry_bad = self.entry_bad.saturating_add(other.entry_bad);
-    }
-}
-
-impl OperationCount {
-    /// In error or over the threshold, at most all.
-    pub(crate) fn bad(&self) -> u64 {
-        self.errors.saturating_add(self.slow).min(self.total)
-    }
-}
-
-impl Tally for EdgeCount {
-    type Packed = [u32; 4];
-
-    fn pack(&self) -> Self::Packed {
-        [narrow(self.calls), narrow(self.errors), narrow(self.throttled), narrow(self.unanswered)]
-    }
-
-    fn unpack(packed: &Self::Packed) -> Self {
-        let [calls, errors, throttled, unanswered] = packed.map(u64::from);
-        Self { calls, errors, throttled, unanswered }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.calls = self.calls.saturating_add(other.calls);
-        self.errors = self.errors.saturating_add(other.errors);
-        self.throttled = self.throttled.saturating_add(other.throttled);
-        self.unanswered = self.unanswered.saturating_add(other.unanswered);
-    }
 }
 
 /// A share, 0 of nothing.
@@ -303,6 +232,33 @@ impl Facts {
         sum
     }
 
+    /// Bad events and all of them, by bucket, as a service and its callers counted them.
+    pub(crate) fn badness(
+        &self,
+        id: ServiceId,
+        from: Bucket,
+        until: Bucket,
+    ) -> BTreeMap<Bucket, (u64, u64)> {
+        let mut served: BTreeMap<Bucket, OperationCount> = BTreeMap::new();
+        for ((_, kind, _), operation) in self.operations_of(id) {
+            if kind.serves() {
+                for (bucket, count) in operation.counts.range(from, until) {
+                    served.entry(bucket).or_default().add(&count);
+                }
+            }
+        }
+        let of_served = |(bucket, sum): (Bucket, OperationCount)| (bucket, (sum.bad(), sum.total));
+        let mut badness: BTreeMap<_, _> = served.into_iter().map(of_served).collect();
+        for (_, edge) in self.calls_to(id) {
+            for (bucket, count) in edge.counts.range(from, until) {
+                let (bad, total) = badness.entry(bucket).or_default();
+                *bad += count.unanswered;
+                *total += count.unanswered;
+            }
+        }
+        badness
+    }
+
     pub(crate) fn operations_of(
         &self,
         id: ServiceId,
@@ -352,6 +308,32 @@ impl Facts {
         self.whole.values_mut().for_each(&mut f);
         self.operations.values_mut().for_each(|operation| f(&mut operation.times));
         self.edges.values_mut().for_each(|edge| f(&mut edge.times));
+    }
+
+    /// What outlives a restart, with what was normal before a bucket in the histories: a copy
+    /// without the rings, which are most of the room.
+    pub(crate) fn remembered(&self, before: Bucket) -> Self {
+        fn of<K: Ord + Copy>(
+            map: &BTreeMap<K, TimeSeries>,
+            before: Bucket,
+        ) -> BTreeMap<K, TimeSeries> {
+            map.iter().map(|(key, series)| (*key, series.remembered(before))).collect()
+        }
+        Self {
+            operations: BTreeMap::new(),
+            edges: BTreeMap::new(),
+            behind: self.behind.clone(),
+            fronts: self.fronts.clone(),
+            incoming: BTreeMap::new(),
+            traced_callers: self.traced_callers.clone(),
+            gaps: of(&self.gaps, before),
+            own: of(&self.own, before),
+            peer_times: of(&self.peer_times, before),
+            whole: of(&self.whole, before),
+            first_heard: self.first_heard.clone(),
+            newest: BTreeMap::new(),
+            subjects: VecDeque::new(),
+        }
     }
 
     /// The peers and operations that are in use. Forgets who stood behind the other peers.

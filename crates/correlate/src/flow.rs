@@ -1,7 +1,7 @@
 //! Blame without traces: errors and time that arise in a service and not in what it calls.
 
 use crate::case::Case;
-use crate::facts::EdgeCount;
+use crate::count::EdgeCount;
 use crate::hypothesis::Ballot;
 use crate::names::{ServiceId, WordId};
 use crate::series::Bucket;

@@ -6,10 +6,12 @@ use std::time::Duration;
 use model::{Hop, ServiceHop, SpanKind};
 
 use crate::case::{Case, reach};
+use crate::count::OperationCount;
 use crate::diagnosis::Judged;
-use crate::facts::{OperationCount, share, stands_out};
+use crate::facts::{share, stands_out};
 use crate::names::{ServiceId, WordId};
-use crate::series::{Bucket, Tally, buckets_in};
+use crate::ring::Tally;
+use crate::series::{Bucket, buckets_in};
 use crate::shared_cause::SharedCause;
 use crate::votes::Suspect;
 

@@ -1,10 +1,12 @@
-//! Counters and times in buckets of ten seconds, and what is normal for them.
+//! Times in buckets of ten seconds, and what is normal for them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::Timestamp;
+
+use crate::ring::{Ring, Tally};
 
 /// Width of a bucket.
 pub(crate) const BUCKET_S: u64 = 10;
@@ -26,23 +28,6 @@ const SPREAD_FLOOR: f64 = 0.05;
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize,
 )]
 pub(crate) struct Bucket(pub(crate) u32);
-
-/// What can be added up, and what a bucket holds of it: half as wide, since there are many.
-pub(crate) trait Tally: Clone + Default {
-    type Packed: Clone + Default + std::fmt::Debug;
-
-    fn add(&mut self, other: &Self);
-    /// Saturates.
-    fn pack(&self) -> Self::Packed;
-    fn unpack(packed: &Self::Packed) -> Self;
-}
-
-/// The last [`BUCKETS_MAX`] buckets.
-#[derive(Clone, Debug)]
-pub(crate) struct Ring<T: Tally> {
-    first: Bucket,
-    slots: VecDeque<T::Packed>,
-}
 
 /// Number and sum of some durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -87,85 +72,20 @@ impl Bucket {
     }
 }
 
-/// A count as a bucket holds it.
-pub(crate) fn narrow(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
 /// Whole buckets in a span of time, at least one.
 pub(crate) fn buckets_in(span: Duration) -> u32 {
     u32::try_from(span.as_secs() / BUCKET_S).unwrap_or(u32::MAX).max(1)
 }
 
-impl<T: Tally> Default for Ring<T> {
-    fn default() -> Self {
-        Self { first: Bucket::default(), slots: VecDeque::new() }
-    }
-}
-
-impl<T: Tally> Ring<T> {
-    /// Adds to a bucket; what is too old is dropped.
-    pub(crate) fn add(&mut self, bucket: Bucket, more: &T) {
-        if let Some(slot) = self.slot(bucket) {
-            let mut sum = T::unpack(slot);
-            sum.add(more);
-            *slot = sum.pack();
-        }
-    }
-
-    fn slot(&mut self, bucket: Bucket) -> Option<&mut T::Packed> {
-        let end = self.end();
-        if self.slots.is_empty() || bucket.0 >= end.0.saturating_add(BUCKETS_MAX as u32) {
-            self.slots.clear();
-            self.first = bucket;
-        }
-        while bucket >= self.end() {
-            if self.slots.len() == BUCKETS_MAX {
-                let _ = self.slots.pop_front();
-                self.first = self.first.next();
-            }
-            self.slots.push_back(T::Packed::default());
-        }
-        while bucket < self.first && self.slots.len() < BUCKETS_MAX {
-            self.slots.push_front(T::Packed::default());
-            self.first = self.first.less(1);
-        }
-        self.slots.get_mut(bucket.0.checked_sub(self.first.0)? as usize)
-    }
-
-    /// The sum over `from..until`.
-    pub(crate) fn sum(&self, from: Bucket, until: Bucket) -> T {
-        let mut sum = T::default();
-        for (_, slot) in self.range(from, until) {
-            sum.add(&slot);
-        }
-        sum
-    }
-
-    /// The buckets in `from..until`, in order.
-    pub(crate) fn range(&self, from: Bucket, until: Bucket) -> impl Iterator<Item = (Bucket, T)> {
-        let skip = from.0.saturating_sub(self.first.0) as usize;
-        let slots = self.slots.iter().enumerate().skip(skip);
-        let bucketed =
-            slots.map(|(place, slot)| (Bucket(self.first.0 + place as u32), T::unpack(slot)));
-        bucketed.take_while(move |(bucket, _)| *bucket < until)
-    }
-
-    /// The bucket after the last one that was touched.
-    pub(crate) fn end(&self) -> Bucket {
-        Bucket(self.first.0.saturating_add(self.slots.len() as u32))
-    }
-}
-
 impl Tally for Times {
-    type Packed = (u32, f32);
+    type Packed = [u32; 2];
 
     fn pack(&self) -> Self::Packed {
-        (self.count, self.sum_ms as f32)
+        [self.count, (self.sum_ms as f32).to_bits()]
     }
 
-    fn unpack((count, sum_ms): &Self::Packed) -> Self {
-        Self { count: *count, sum_ms: f64::from(*sum_ms) }
+    fn unpack([count, sum_ms]: &Self::Packed) -> Self {
+        Self { count: *count, sum_ms: f64::from(f32::from_bits(*sum_ms)) }
     }
 
     fn add(&mut self, other: &Self) {
@@ -253,14 +173,27 @@ impl TimeSeries {
 
     /// Puts what was normal before `until` into the history at once.
     pub(crate) fn remember(&mut self, from: Bucket, until: Bucket) {
-        let means = self.ring.range(from, until).filter_map(|(_, t)| t.mean_ms()).collect();
+        let norm = self.norm_between(from, until);
         self.history_until = until;
-        if let Some(norm) = Norm::of(means) {
+        if let Some(norm) = norm {
             if self.history.len() >= HISTORY_MAX {
                 let _ = self.history.pop_front();
             }
             self.history.push_back(norm);
         }
+    }
+
+    /// The history alone, with what was normal before `until` at its end.
+    pub(crate) fn remembered(&self, until: Bucket) -> Self {
+        let norm = self.norm_between(Bucket::default(), until);
+        let kept = HISTORY_MAX - usize::from(norm.is_some());
+        let skip = self.history.len().saturating_sub(kept);
+        let history = self.history.iter().skip(skip).copied().chain(norm).collect();
+        Self { history, history_until: until, ..Self::default() }
+    }
+
+    fn norm_between(&self, from: Bucket, until: Bucket) -> Option<Norm> {
+        Norm::of(self.ring.range(from, until).filter_map(|(_, times)| times.mean_ms()).collect())
     }
 
     fn long_norm(&self) -> Option<Norm> {
@@ -280,21 +213,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ring_keeps_the_last_buckets_and_takes_late_ones() {
-        let mut ring: Ring<Times> = Ring::default();
-        let one = Times { count: 1, sum_ms: 2.0 };
-        for bucket in [1000, 1001, 998, 1119] {
-            ring.add(Bucket(bucket), &one);
-        }
-        assert_eq!(ring.sum(Bucket(0), Bucket(2000)).count, 3, "998 left when 1119 came");
-        ring.add(Bucket(998), &one);
-        assert_eq!(ring.sum(Bucket(0), Bucket(2000)).count, 3, "too old to be taken");
-        assert_eq!(ring.sum(Bucket(1001), Bucket(1119)).count, 1);
-        ring.add(Bucket(9000), &one);
-        assert_eq!(ring.sum(Bucket(0), Bucket(9001)).count, 1);
-    }
-
-    #[test]
     fn a_norm_does_not_follow_a_few_bad_buckets() {
         let mut series = TimeSeries::default();
         for bucket in 100..120 {
@@ -302,6 +220,23 @@ mod tests {
         }
         assert_eq!(series.norm(Bucket(120)).map(|norm| norm.median_ms), Some(10.0));
         assert_eq!(series.norm(Bucket(100)), None);
+    }
+
+    #[test]
+    fn what_outlives_a_restart_is_the_history_with_the_newest_norm_at_its_end() {
+        let mut series = TimeSeries::default();
+        for bucket in 0..(HISTORY_MAX as u32 + 2) * HISTORY_STEP {
+            series.add(Bucket(bucket), f64::from(bucket));
+            series.advance(Bucket(bucket));
+            let until = Bucket(bucket.saturating_sub(1));
+            let mut remembering = series.clone();
+            remembering.remember(Bucket::default(), until);
+            let copy = series.remembered(until);
+            assert_eq!(copy.history, remembering.history);
+            assert_eq!(copy.history_until, until);
+            assert_eq!(copy.sum(Bucket::default(), until).count, 0);
+        }
+        assert_eq!(series.history.len(), HISTORY_MAX);
     }
 
     #[test]

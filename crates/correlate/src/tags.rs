@@ -6,7 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use model::{TagDelta, Timestamp};
 
 use crate::names::{ServiceId, WordId};
-use crate::series::{Bucket, Ring, Tally, narrow};
+use crate::ring::{Ring, Tally, narrow};
+use crate::series::Bucket;
 
 /// How many tag values are counted, over all services and keys; further ones are not.
 const VALUES_MAX: usize = 20_000;

@@ -1,19 +1,21 @@
 //! From numbers to alerts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alert::{Condition, Observation, Transition, TransitionKind};
+use correlate::Correlator;
 use model::{
-    AlertState, AutomaticSli, Fingerprint, Labels, SeriesKey, Severity, SloImpact, Timestamp,
-    Urgency,
+    AlertState, AutomaticSli, Fingerprint, Labels, SeriesKey, Service, Severity, SloImpact,
+    Timestamp, Urgency,
 };
 use slo::judge::{Arrival, BurnRateRule, Judgement, RowVerdict, Verdict, judge};
 
 use crate::Engine;
 use crate::engine::JUDGE_ALL_EVERY;
 use crate::series::Series;
-use crate::services::source_of;
+use crate::services::{ServiceState, source_of};
 use crate::words::duration_text;
 
 /// The name of every burn-rate alert.
@@ -44,7 +46,6 @@ impl Engine {
 
     fn judge_series(&mut self, index: u32) {
         let now = self.now;
-        let is_entry = self.is_entry(index);
         let Some(series) = self.series.get_mut(index) else { return };
         let source = source_of(&self.services, &self.anything, series);
         let is_silent = source.presence.is_silent(now);
@@ -63,7 +64,8 @@ impl Engine {
                 continue;
             }
             // An automatic SLO wakes someone only where entry traffic is hurt (design, section 7).
-            let inside = slo.automatic.is_some() && !is_entry;
+            let inside = slo.automatic.is_some()
+                && !is_entry(&self.correlator, &self.services, series.service.as_ref());
             let asks = if inside { Urgency::Ticket } else { urgency };
             let told = observation(series, &judgement, &rows, condition, (urgency, asks));
             observations.push(told);
@@ -75,14 +77,6 @@ impl Engine {
                 self.follow(transition);
             }
         }
-    }
-
-    /// Whether a series counts entry traffic. Declared SLOs need not ask.
-    fn is_entry(&self, index: u32) -> bool {
-        let service = self.series.get(index).and_then(|series| series.service.as_ref());
-        let traced = |service| self.services.get(service).is_some_and(|state| state.has_spans);
-        // A service known by its histograms alone may well be the one that users reach.
-        service.is_none_or(|service| !traced(service) || self.correlator.is_entry(service))
     }
 
     fn follow(&mut self, Transition { fingerprint, kind }: Transition) {
@@ -177,6 +171,17 @@ pub(crate) fn labels(series: &Series, urgency: Urgency) -> Labels {
         add(&name, &value);
     }
     labels
+}
+
+/// Whether a series of this service counts entry traffic. Declared SLOs need not ask.
+fn is_entry(
+    correlator: &Correlator,
+    services: &BTreeMap<Arc<Service>, ServiceState>,
+    service: Option<&Arc<Service>>,
+) -> bool {
+    let traced = |service| services.get(service).is_some_and(|state| state.has_spans);
+    // A service known by its histograms alone may well be the one that users reach.
+    service.is_none_or(|service| !traced(service) || correlator.is_entry(service))
 }
 
 fn severity(asks: Urgency, worst: Option<&RowVerdict>) -> Severity {
