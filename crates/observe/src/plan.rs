@@ -9,7 +9,7 @@ use otlp::key_length_bit;
 use slo::filter::{
     Field, Filter, Intrinsic, Plan, Program, Rung, TooManyFields, ValueBound, ValueSplit,
 };
-use slo::openslo::{Indicator, Numerator, Selector, SloDefinition};
+use slo::openslo::{Indicator, Numerator, RawType, Selector, SloDefinition};
 
 pub(crate) use lookup::{Lookup, ROOT, Stage};
 
@@ -104,6 +104,8 @@ pub(crate) struct MetricSli {
     pub(crate) numerator_is: Selected,
     /// Whether the numerator comes as other metrics than the total.
     pub(crate) is_separate: bool,
+    /// Whether points are ratios themselves, of what the numerator says.
+    pub(crate) is_raw: bool,
 }
 
 /// What the numerator selects.
@@ -256,13 +258,28 @@ impl MetricPlan {
         let mut slis = Vec::new();
         let mut entries = Vec::new();
         let name = Field::Intrinsic(Intrinsic::MetricName);
-        for (slo, numerator, total) in of_signal(definitions, Telemetry::Metrics) {
+        for definition in definitions {
+            let (total, numerator, numerator_is) = match &definition.indicator {
+                Indicator::Ratio { numerator, total } => {
+                    (total, numerator.selector(), selects(numerator))
+                }
+                Indicator::Raw { raw_type: RawType::Success, selector } => {
+                    (selector, selector, Selected::Good)
+                }
+                Indicator::Raw { raw_type: RawType::Failure, selector } => {
+                    (selector, selector, Selected::Bad)
+                }
+            };
+            if total.signal != Telemetry::Metrics {
+                continue;
+            }
             let sli = MetricSli {
-                sli: Sli::compile(slo, total, &mut filters)?,
+                sli: Sli::compile(&definition.name, total, &mut filters)?,
                 total: Side::compile(&total.filter, &mut filters)?,
-                numerator: Side::compile(&numerator.selector().filter, &mut filters)?,
-                numerator_is: selects(numerator),
+                numerator: Side::compile(&numerator.filter, &mut filters)?,
+                numerator_is,
                 is_separate: false,
+                is_raw: matches!(definition.indicator, Indicator::Raw { .. }),
             };
             let name = filters.slot(&name)?;
             let of_sides = [&sli.total, &sli.numerator].map(|side| side.program.required(&filters));
@@ -291,6 +308,14 @@ impl Sli {
     }
 }
 
+impl MetricSli {
+    /// Whether it looks at the value of a point, rather than counts by it.
+    pub(crate) fn asks_for_value(&self) -> bool {
+        let asks = |side: &Side| side.bound.is_some() || !side.can_split;
+        self.is_raw || asks(&self.total) || asks(&self.numerator)
+    }
+}
+
 impl Side {
     fn compile(filter: &Filter, filters: &mut Plan) -> Result<Self, TooManyFields> {
         let program = filters.compile(filter)?;
@@ -310,13 +335,15 @@ fn selects(numerator: &Numerator) -> Selected {
     }
 }
 
-/// Name, numerator and total of the SLIs over a signal.
+/// Name, numerator and total of the SLIs that count events of a signal.
 fn of_signal(
     definitions: &[SloDefinition],
     signal: Telemetry,
 ) -> impl Iterator<Item = (&str, &Numerator, &Selector)> {
-    definitions.iter().filter_map(move |definition| {
-        let Indicator::Ratio { numerator, total } = &definition.indicator;
-        (total.signal == signal).then_some((&*definition.name, numerator, total))
+    definitions.iter().filter_map(move |definition| match &definition.indicator {
+        Indicator::Ratio { numerator, total } => {
+            (total.signal == signal).then_some((&*definition.name, numerator, total))
+        }
+        Indicator::Raw { .. } => None,
     })
 }

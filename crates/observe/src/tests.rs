@@ -3,6 +3,7 @@
 mod bounds;
 mod declared;
 mod logs;
+mod measured;
 mod metrics;
 mod otel;
 mod plan;

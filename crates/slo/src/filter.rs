@@ -71,6 +71,45 @@ impl Filter {
         &self.text
     }
 
+    /// The events of this filter for which `comparison` holds, too. It is written behind, as its
+    /// author would have; the caller has checked its types.
+    #[must_use]
+    pub fn and(&self, comparison: Comparison) -> Self {
+        self.joined(|column| {
+            let text = shown(self.signal, &comparison);
+            (Expr::Compare(Comparison { column, ..comparison }), text)
+        })
+    }
+
+    /// The events of this filter that have a number in the field of `comparison`, on whichever
+    /// side of it.
+    #[must_use]
+    pub fn with_number(&self, comparison: &Comparison) -> Self {
+        self.joined(|column| {
+            let side = |op: Op| Comparison { op, column, ..comparison.clone() };
+            let sides = [side(comparison.op), side(comparison.op.inverse())];
+            let text = sides.each_ref().map(|side| shown(self.signal, side)).join(" || ");
+            (Expr::Or(sides.map(Expr::Compare).into()), format!("({text})"))
+        })
+    }
+
+    /// Joins a part that is made for the column at which it stands.
+    fn joined(&self, part: impl FnOnce(usize) -> (Expr, String)) -> Self {
+        let inside = self.text.trim().trim_start_matches('{').trim_end_matches('}').trim();
+        let before = match &self.expr {
+            Expr::And(parts) if parts.is_empty() => "{ ".to_owned(),
+            Expr::Or(_) => format!("{{ ({inside}) && "),
+            _ => format!("{{ {inside} && "),
+        };
+        let (part, text) = part(before.chars().count() + 1);
+        let mut parts = match &self.expr {
+            Expr::And(parts) => parts.clone(),
+            alone => vec![alone.clone()],
+        };
+        parts.push(part);
+        Self { signal: self.signal, text: format!("{before}{text} }}"), expr: Expr::And(parts) }
+    }
+
     /// Its syntax tree.
     #[must_use]
     pub fn expr(&self) -> &Expr {
@@ -86,6 +125,24 @@ impl Field {
     pub fn parse(signal: Telemetry, text: &str) -> Result<Self, FilterError> {
         parse::parse_field(signal, text)
     }
+
+    /// Whether it may be compared with a number or a duration by `<`.
+    #[must_use]
+    pub fn holds_numbers(&self) -> bool {
+        !matches!(self, Self::Intrinsic(intrinsic)
+            if !matches!(intrinsic, Intrinsic::Duration | Intrinsic::Value))
+    }
+}
+
+/// A comparison of numbers as it is written.
+fn shown(signal: Telemetry, Comparison { field, op, literal, .. }: &Comparison) -> String {
+    let literal = match literal {
+        Literal::Int(number) => number.to_string(),
+        Literal::Float(number) => number.to_string(),
+        Literal::Duration(ns) => format!("{ns}ns"),
+        other => format!("{other:?}"),
+    };
+    format!("{} {} {literal}", check::shown(signal, field), op.as_str())
 }
 
 #[cfg(test)]

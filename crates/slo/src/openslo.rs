@@ -6,6 +6,7 @@
 mod compile;
 mod definition;
 mod documents;
+mod measure;
 mod object;
 mod read;
 mod read_slo;
@@ -14,7 +15,8 @@ mod shorthand;
 mod source;
 
 pub use definition::{
-    Indicator, Numerator, RUNBOOK_ANNOTATIONS, Selector, SloDefinition, Unsupported,
+    Indicator, Numerator, RAW_PARTS, RUNBOOK_ANNOTATIONS, RawType, Selector, SloDefinition,
+    Unsupported,
 };
 pub use documents::{DOCUMENTS_MAX, Documents};
 pub use object::{

@@ -1,10 +1,16 @@
 use model::{Count, PointKind, Timestamp};
 use otlp::{Metric, MetricKind, Number};
 use slo::filter::{Intrinsic, Program, SlotValue};
+use slo::openslo::RAW_PARTS;
 
 use super::MetricWalk;
 use super::value::{Histogram, PointView, Selected, observed};
 use crate::plan::{self, MetricSli};
+
+/// UCUM's unit of ratios between 0 and 100.
+const PERCENT: &str = "%";
+/// How far a ratio may lie beside 0 or 1.
+const ROUNDING: f64 = 1e-6;
 
 impl<'a> MetricWalk<'_, 'a> {
     /// Whether some declared SLI may count points of the metric; puts what the metric tells into
@@ -25,7 +31,7 @@ impl<'a> MetricWalk<'_, 'a> {
     }
 
     /// A point of a gauge or sum under the declared SLIs: sums count by their increase, gauges
-    /// and sums that may fall count each point as one event.
+    /// and sums that may fall count each point as one event, or as the ratio that it is.
     pub(super) fn declared_number(&mut self, view: &PointView<'a>, value: Option<Number>) {
         let Some(metric) = self.metric else { return };
         let slot = self.plan.fields.intrinsics.iter().find(|(known, _)| *known == Intrinsic::Value);
@@ -38,7 +44,18 @@ impl<'a> MetricWalk<'_, 'a> {
         }
         for at in 0..self.slots.find(&self.plan.fields, &mut self.state.tallies.metrics) {
             let Some(sli) = self.plan.slis.get(self.slots.found(at)) else { continue };
+            if sums && sli.asks_for_value() {
+                // What a counter has counted up to is neither a measurement nor a ratio.
+                self.state.counters.points_ignored += 1;
+                continue;
+            }
             let total = self.passes(&sli.total.program);
+            if sli.is_raw {
+                if let (true, Some(value)) = (total, value) {
+                    self.count_ratio(sli, view, value);
+                }
+                continue;
+            }
             let numerator = self.passes(&sli.numerator.program);
             if sums {
                 let events = value.map_or(0, whole_of);
@@ -58,6 +75,36 @@ impl<'a> MetricWalk<'_, 'a> {
         self.state.count(series, pane, count);
     }
 
+    /// A point that is a ratio: so many parts of it are good or bad. A value that is no ratio is
+    /// left out.
+    fn count_ratio(&mut self, sli: &MetricSli, view: &PointView<'a>, value: Number) {
+        let value = match value {
+            Number::Int(number) => number as f64,
+            Number::Double(number) => number,
+        };
+        let share = if self.unit() == PERCENT { value / 100.0 } else { value };
+        // Ratios that were computed may miss the ends by a rounding.
+        if !(-ROUNDING..=1.0 + ROUNDING).contains(&share) {
+            self.state.counters.points_ignored += 1;
+            return;
+        }
+        let selected = ((share.clamp(0.0, 1.0) * RAW_PARTS as f64).round() as u64).min(RAW_PARTS);
+        let bad = match sli.numerator_is {
+            plan::Selected::Good => RAW_PARTS - selected,
+            plan::Selected::Bad => selected,
+        };
+        let count = Count {
+            total: RAW_PARTS,
+            bad_signed: i64::try_from(bad).unwrap_or(i64::MAX),
+            // One point was seen, however much of it is bad.
+            bad_observed: u64::from(bad > 0),
+            ..Count::ZERO
+        };
+        let pane = Timestamp::from_unix_ns(view.time_unix_ns).pane();
+        let series = self.declared_series(sli);
+        self.state.count(series, pane, count);
+    }
+
     /// A histogram under the declared SLIs: its observations are the events.
     pub(super) fn declared_histogram(
         &mut self,
@@ -67,6 +114,10 @@ impl<'a> MetricWalk<'_, 'a> {
         let unit = self.unit();
         for at in 0..self.slots.find(&self.plan.fields, &mut self.state.tallies.metrics) {
             let Some(sli) = self.plan.slis.get(self.slots.found(at)) else { continue };
+            if sli.is_raw || !(sli.total.can_split && sli.numerator.can_split) {
+                self.state.counters.points_ignored += 1;
+                continue;
+            }
             let mut select = |side: &plan::Side| {
                 if !self.passes(&side.points) {
                     return None;

@@ -52,7 +52,7 @@ fn document(
     )
 }
 
-fn compiled(text: &str, count: usize) -> Arc<SliPlan> {
+pub(super) fn compiled(text: &str, count: usize) -> Arc<SliPlan> {
     let problems = Problems::new();
     let mut documents = Documents::new();
     documents.read("slo.yaml", text, &problems);

@@ -14,14 +14,14 @@ use super::otel::*;
 use super::*;
 
 const SHOP: &str = "service.name=shop";
-const DELTA: i32 = 1;
-const CUMULATIVE: i32 = 2;
+pub(super) const DELTA: i32 = 1;
+pub(super) const CUMULATIVE: i32 = 2;
 
-fn metric(name: &str, unit: &str, data: Data) -> Metric {
+pub(super) fn metric(name: &str, unit: &str, data: Data) -> Metric {
     Metric { name: name.to_owned(), unit: unit.to_owned(), data: Some(data), ..Metric::default() }
 }
 
-fn point(with: &str, counts: &[u64], bounds: &[f64]) -> HistogramDataPoint {
+pub(super) fn point(with: &str, counts: &[u64], bounds: &[f64]) -> HistogramDataPoint {
     HistogramDataPoint {
         attributes: attributes(with),
         start_time_unix_nano: NOW.unix_ns() - 1000 * MS,
@@ -33,11 +33,11 @@ fn point(with: &str, counts: &[u64], bounds: &[f64]) -> HistogramDataPoint {
     }
 }
 
-fn histogram(temporality: i32, data_points: Vec<HistogramDataPoint>) -> Data {
+pub(super) fn histogram(temporality: i32, data_points: Vec<HistogramDataPoint>) -> Data {
     Data::Histogram(Histogram { data_points, aggregation_temporality: temporality })
 }
 
-fn number(with: &str, value: Number) -> NumberDataPoint {
+pub(super) fn number(with: &str, value: Number) -> NumberDataPoint {
     NumberDataPoint {
         attributes: attributes(with),
         start_time_unix_nano: NOW.unix_ns() - 1000 * MS,
@@ -47,7 +47,7 @@ fn number(with: &str, value: Number) -> NumberDataPoint {
     }
 }
 
-fn sum(temporality: i32, data_points: Vec<NumberDataPoint>) -> Data {
+pub(super) fn sum(temporality: i32, data_points: Vec<NumberDataPoint>) -> Data {
     Data::Sum(Sum { data_points, aggregation_temporality: temporality, is_monotonic: true })
 }
 
@@ -274,7 +274,7 @@ fn points_beyond_the_cap_are_dropped_and_counted() {
     assert_eq!(observer.stats().points_dropped, 1);
 }
 
-fn judged(slis: Arc<SliPlan>, list: Vec<Metric>) -> PaneDelta {
+pub(super) fn judged(slis: Arc<SliPlan>, list: Vec<Metric>) -> PaneDelta {
     let mut observer = judging(slis);
     observer.metrics(&metrics(SHOP, list), NOW).unwrap();
     observer.flush()

@@ -175,6 +175,21 @@ impl Op {
             Self::GreaterOrEqual => ">=",
         }
     }
+
+    /// What holds of two comparable values just where this does not.
+    #[must_use]
+    pub const fn inverse(self) -> Self {
+        match self {
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::Match => Self::NotMatch,
+            Self::NotMatch => Self::Match,
+            Self::Less => Self::GreaterOrEqual,
+            Self::LessOrEqual => Self::Greater,
+            Self::Greater => Self::LessOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+        }
+    }
 }
 
 impl SpanStatus {

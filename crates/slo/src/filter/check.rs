@@ -125,7 +125,7 @@ fn no_regex(op: Op, literal: &str) -> Checked {
 }
 
 /// The field as its author wrote it.
-fn shown(signal: Telemetry, field: &Field) -> String {
+pub(super) fn shown(signal: Telemetry, field: &Field) -> String {
     match field {
         Field::Item(key) => format!("{}.{key}", item_scope(signal)),
         field => field.to_string(),

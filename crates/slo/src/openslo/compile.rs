@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use document::Problems;
 
+use super::measure::Measure;
 use super::rules::{Alerting, PolicyRules};
 use super::{
     Budgeting, Documents, Indicator, ObjectiveDocument, RUNBOOK_ANNOTATIONS, Reference, Sli,
@@ -21,7 +22,7 @@ pub(super) enum Refusal {
     Unsupported(Unsupported, Spot),
 }
 
-type Indicators = BTreeMap<String, Result<Indicator, Refusal>>;
+type Measures = BTreeMap<String, Result<Measure, Refusal>>;
 
 impl Refusal {
     pub(super) fn unsupported(reason: Unsupported, spot: &Spot) -> Self {
@@ -46,17 +47,17 @@ impl Documents {
     /// that is left out, is reported.
     #[must_use]
     pub fn compile(&self, problems: &Problems) -> Vec<SloDefinition> {
-        let compile = |(name, sli): (&String, &Sli)| (name.clone(), self.indicator(sli, problems));
-        let indicators: Indicators = self.slis().iter().map(compile).collect();
+        let compile = |(name, sli): (&String, &Sli)| (name.clone(), self.measure(sli, problems));
+        let measures: Measures = self.slis().iter().map(compile).collect();
         for sli in self.orphans() {
-            if let Err(refusal) = self.indicator(sli, problems) {
+            if let Err(refusal) = self.measure(sli, problems) {
                 refusal.report(&sli.metadata.spot, problems);
             }
         }
         let policies = self.policy_rules(problems);
         self.slos()
             .values()
-            .flat_map(|slo| self.compile_slo(slo, &indicators, &policies, problems))
+            .flat_map(|slo| self.compile_slo(slo, &measures, &policies, problems))
             .collect()
     }
 
@@ -64,7 +65,7 @@ impl Documents {
     fn compile_slo(
         &self,
         slo: &SloDocument,
-        indicators: &Indicators,
+        measures: &Measures,
         policies: &PolicyRules,
         problems: &Problems,
     ) -> Vec<SloDefinition> {
@@ -87,41 +88,60 @@ impl Documents {
         if let Some(objective) = composite {
             reject(Unsupported::Composite, &objective.spot);
         }
-        let indicator = slo
+        let measure = slo
             .indicator
             .as_ref()
-            .and_then(|reference| self.indicator_of(reference, indicators, problems));
+            .and_then(|reference| self.measure_of(reference, measures, problems));
+        let indicators = measure.and_then(|measure| indicators(&measure, slo, problems));
         let alerting = self.alerting(slo, policies, problems);
-        let (Some(window), true, None, Some(indicator), Ok(rows)) =
-            (window, occurrences, composite, indicator, alerting)
+        let (Some(window), true, None, Some(indicators), Ok(rows)) =
+            (window, occurrences, composite, indicators, alerting)
         else {
             return Vec::new();
         };
-        let define = |(index, objective): (usize, &ObjectiveDocument)| {
+        let define = |(index, (objective, indicator)): (usize, (&ObjectiveDocument, Indicator))| {
             let alerting = match slo.policies.as_slice() {
                 [] => Alerting::default(),
                 _ => rows.fit(objective.objective, window, problems).ok()?,
             };
-            Some(definition(slo, index, objective, window, indicator.clone(), alerting))
+            Some(definition(slo, index, objective, window, indicator, alerting))
         };
-        slo.objectives.iter().enumerate().filter_map(define).collect()
+        slo.objectives.iter().zip(indicators).enumerate().filter_map(define).collect()
     }
 
-    fn indicator_of(
+    fn measure_of(
         &self,
         reference: &Reference<Sli>,
-        indicators: &Indicators,
+        measures: &Measures,
         problems: &Problems,
-    ) -> Option<Indicator> {
+    ) -> Option<Measure> {
         let (spot, found) = match reference {
-            Reference::Inline(sli) => (&sli.metadata.spot, self.indicator(sli, problems)),
-            Reference::Named(name, spot) => match indicators.get(name) {
+            Reference::Inline(sli) => (&sli.metadata.spot, self.measure(sli, problems)),
+            Reference::Named(name, spot) => match measures.get(name) {
                 Some(found) => (spot, found.clone()),
                 None => (spot, Err(self.unresolved("SLI", name, spot, problems))),
             },
         };
         found.map_err(|refusal| refusal.report(spot, problems)).ok()
     }
+}
+
+/// What each objective counts; `None` if one of them is wrong.
+fn indicators(measure: &Measure, slo: &SloDocument, problems: &Problems) -> Option<Vec<Indicator>> {
+    if let (Measure::Threshold(_), [_, second, ..]) = (measure, slo.objectives.as_slice()) {
+        let what = "a thresholdMetric has exactly one objective";
+        second.spot.error(problems, what, "write an SLO for each");
+        return None;
+    }
+    if measure.quantile().is_some() && slo.budgeting == Budgeting::Occurrences {
+        let what = "a quantile is judged for each slice of time";
+        slo.budgeting_spot.error(problems, what, "write budgetingMethod: Timeslices");
+        return None;
+    }
+    // Collected before it is judged, so that every objective is read and reported.
+    let indicators: Vec<Option<Indicator>> =
+        slo.objectives.iter().map(|objective| measure.against(objective, problems)).collect();
+    indicators.into_iter().collect()
 }
 
 fn rolling_window(slo: &SloDocument, problems: &Problems) -> Option<Duration> {

@@ -53,6 +53,26 @@ pub enum Indicator {
         /// All events.
         total: Selector,
     },
+    /// Points of metrics whose values are ratios themselves, each [`RAW_PARTS`] of which so many
+    /// are good (or bad) as its value says.
+    Raw {
+        /// What the values are shares of.
+        raw_type: RawType,
+        /// Which points.
+        selector: Selector,
+    },
+}
+
+/// How many parts a point of a raw ratio counts as, so that counts stay whole numbers.
+pub const RAW_PARTS: u64 = 1_000_000;
+
+/// `ratioMetric.rawType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawType {
+    /// Values are good per total.
+    Success,
+    /// Values are bad per total.
+    Failure,
 }
 
 /// Which side of a ratio is selected.
@@ -80,10 +100,6 @@ pub struct Selector {
 pub enum Unsupported {
     /// A metric source of another type than `otlp`.
     Source(String),
-    /// `ratioMetric.raw`.
-    Raw,
-    /// `thresholdMetric`.
-    Threshold,
     /// `budgetingMethod: Timeslices`.
     Timeslices,
     /// `budgetingMethod: RatioTimeslices`.
@@ -118,7 +134,7 @@ impl Indicator {
     /// The selector of all events.
     #[must_use]
     pub fn total(&self) -> &Selector {
-        let Self::Ratio { total, .. } = self;
+        let (Self::Ratio { total, .. } | Self::Raw { selector: total, .. }) = self;
         total
     }
 }
@@ -138,10 +154,6 @@ impl Unsupported {
     pub fn mend(&self) -> &'static str {
         match self {
             Self::Source(_) => "write `type: otlp` with `signal` and `filter`",
-            Self::Raw => "write `good` or `bad`, and `total`",
-            Self::Threshold => {
-                "write a ratioMetric that compares `duration` or `value` in its filter"
-            }
             Self::Timeslices | Self::RatioTimeslices => "write `budgetingMethod: Occurrences`",
             Self::CalendarWindow => "write `isRolling: true` without `calendar`",
             Self::Composite => "write one SLO for each indicator",
@@ -159,8 +171,6 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
             Self::Source(kind) => return write!(f, "metric sources of type {kind:?} are not read"),
-            Self::Raw => "raw ratios are",
-            Self::Threshold => "threshold metrics are",
             Self::Timeslices => "Timeslices are",
             Self::RatioTimeslices => "RatioTimeslices are",
             Self::CalendarWindow => "calendar windows are",

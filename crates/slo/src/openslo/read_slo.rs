@@ -199,7 +199,7 @@ fn objectives(map: &mut Fields<'_>) -> Option<Vec<ObjectiveDocument>> {
 fn objective(node: &Node<'_>) -> Option<ObjectiveDocument> {
     let mut map = node.map()?;
     let display_name = text(&mut map, "displayName");
-    let op = map.get("op").and_then(|node| {
+    let op = optional(map.get("op"), |node| {
         node.choice(&[
             ("lte", ThresholdOp::AtMost),
             ("gte", ThresholdOp::AtLeast),
@@ -207,24 +207,35 @@ fn objective(node: &Node<'_>) -> Option<ObjectiveDocument> {
             ("gt", ThresholdOp::Above),
         ])
     });
-    let value = map.get("value").and_then(|node| node.float());
+    let value = optional(map.get("value"), Node::float);
     let target = target(&mut map);
-    let time_slice_target = map.get("timeSliceTarget").and_then(|node| fraction(&node));
-    let time_slice_window = map.get("timeSliceWindow").and_then(|node| slice_window(&node));
+    let time_slice_target = optional(map.get("timeSliceTarget"), fraction);
+    let time_slice_window = optional(map.get("timeSliceWindow"), slice_window);
     let indicator = indicator(&mut map);
     let mut composite_weight = 1.0;
     map.set("compositeWeight", &mut composite_weight, Node::float);
     Some(ObjectiveDocument {
         display_name,
-        op,
-        value,
+        op: op?,
+        value: value?,
         objective: target?,
-        time_slice_target,
-        time_slice_window,
+        time_slice_target: time_slice_target?,
+        time_slice_window: time_slice_window?,
         indicator: indicator.ok()?,
         composite_weight,
         spot: Spot::of(node),
     })
+}
+
+/// What may be absent; `None` if it is there and wrong.
+fn optional<'a, T>(
+    node: Option<Node<'a>>,
+    read: impl FnOnce(&Node<'a>) -> Option<T>,
+) -> Option<Option<T>> {
+    match node {
+        None => Some(None),
+        Some(node) => read(&node).map(Some),
+    }
 }
 
 /// A number of minutes, or a shorthand.

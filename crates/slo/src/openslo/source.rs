@@ -2,27 +2,37 @@ use document::{Fields, Node, Problems, suggest};
 use model::Telemetry;
 
 use super::compile::Refusal;
+use super::measure::{Measure, Threshold};
+use super::read::fraction;
 use super::{
-    Documents, Indicator, Metric, MetricSource, Numerator, Selector, Sli, Spot, Unsupported,
+    Documents, Indicator, Metric, MetricSource, Numerator, RawType, Selector, Sli, Spot,
+    Unsupported,
 };
-use crate::filter::{Field, Filter, FilterError, Intrinsic, ValueSplit};
+use crate::filter::{Field, Filter, FilterError, Intrinsic, ValueSplit, unit_ns};
+use crate::judge::Fraction;
 
 /// Most fields of one `groupBy`.
 pub const GROUP_BY_KEYS_MAX: usize = 4;
 
 impl Documents {
-    /// What an SLI counts.
-    pub(super) fn indicator(&self, sli: &Sli, problems: &Problems) -> Result<Indicator, Refusal> {
-        let (selected, total, numerator): (_, _, fn(Selector) -> Numerator) = match &sli.metric {
-            Metric::Threshold(source) => {
-                return Err(Refusal::unsupported(Unsupported::Threshold, &source.spot));
-            }
-            Metric::RawSuccess(source) | Metric::RawFailure(source) => {
-                return Err(Refusal::unsupported(Unsupported::Raw, &source.spot));
-            }
-            Metric::Good { good, total } => (good, total, Numerator::Good),
-            Metric::Bad { bad, total } => (bad, total, Numerator::Bad),
-        };
+    /// What an SLI measures.
+    pub(super) fn measure(&self, sli: &Sli, problems: &Problems) -> Result<Measure, Refusal> {
+        match &sli.metric {
+            Metric::Threshold(source) => self.threshold(source, problems),
+            Metric::RawSuccess(source) => self.raw(RawType::Success, source, problems),
+            Metric::RawFailure(source) => self.raw(RawType::Failure, source, problems),
+            Metric::Good { good, total } => self.ratio(good, total, Numerator::Good, problems),
+            Metric::Bad { bad, total } => self.ratio(bad, total, Numerator::Bad, problems),
+        }
+    }
+
+    fn ratio(
+        &self,
+        selected: &MetricSource,
+        total: &MetricSource,
+        numerator: fn(Selector) -> Numerator,
+        problems: &Problems,
+    ) -> Result<Measure, Refusal> {
         // Both are read before either is judged, so that the errors of both come at once.
         let (first, second) = (self.selector(selected, problems), self.selector(total, problems));
         let (mut first, mut second) = (first?, second?);
@@ -41,21 +51,73 @@ impl Documents {
             }
             _ => {}
         }
-        Ok(Indicator::Ratio { numerator: numerator(first), total: second })
+        Ok(Measure::Ratio(Indicator::Ratio { numerator: numerator(first), total: second }))
+    }
+
+    fn raw(
+        &self,
+        raw_type: RawType,
+        source: &MetricSource,
+        problems: &Problems,
+    ) -> Result<Measure, Refusal> {
+        let selector = self.selector(source, problems)?;
+        if selector.signal != Telemetry::Metrics {
+            let what = "a raw ratio is the value of a metric";
+            source.spot.error(problems, what, "write signal: metrics, or good and total");
+            return Err(Refusal::Reported);
+        }
+        Ok(Measure::Ratio(Indicator::Raw { raw_type, selector }))
+    }
+
+    fn threshold(&self, source: &MetricSource, problems: &Problems) -> Result<Measure, Refusal> {
+        let node = self.otlp_spec(source, problems)?;
+        let read = node.map().and_then(|mut map| {
+            let selector = otlp(&mut map);
+            let signal = selector.as_ref().map(|selector| selector.signal);
+            let field = measured(signal, &mut map);
+            let unit_ns = match (map.get("unit"), &field) {
+                (None, _) => Some(None),
+                (Some(node), Some(Field::Intrinsic(_))) => unit(&node).map(Some),
+                (Some(node), _) => {
+                    let what = "an attribute carries no unit";
+                    node.error(what, "write the objective's value as the attribute has it");
+                    None
+                }
+            };
+            let quantile = match map.get("quantile") {
+                None => Some(None),
+                Some(node) => quantile(&node).map(Some),
+            };
+            let (field, unit_ns, quantile) = (field?, unit_ns?, quantile?);
+            let spot = source.spot.clone();
+            Some(Threshold { selector: selector?, field, unit_ns, quantile, spot })
+        });
+        read.map(Measure::Threshold).ok_or(Refusal::Reported)
     }
 
     fn selector(&self, source: &MetricSource, problems: &Problems) -> Result<Selector, Refusal> {
+        let node = self.otlp_spec(source, problems)?;
+        node.map().and_then(|mut map| otlp(&mut map)).ok_or(Refusal::Reported)
+    }
+
+    /// `spec` of a source of type `otlp`.
+    fn otlp_spec<'a>(
+        &self,
+        source: &'a MetricSource,
+        problems: &'a Problems,
+    ) -> Result<Node<'a>, Refusal> {
         let kind = self.source_kind(source, problems)?;
         if !kind.eq_ignore_ascii_case("otlp") {
             return Err(Refusal::unsupported(Unsupported::Source(kind), &source.spot));
         }
-        let Some(spec) = &source.spec else {
-            source.spot.error(problems, "spec is missing", "add spec with signal and filter");
-            return Err(Refusal::Reported);
-        };
-        let node = Node::at(spec, &format!("{}.spec", source.spot.path), problems);
-        let read = node.map().and_then(|mut map| otlp(&mut map));
-        read.ok_or(Refusal::Reported)
+        match &source.spec {
+            Some(spec) => Ok(Node::at(spec, &format!("{}.spec", source.spot.path), problems)),
+            None => {
+                let what = "spec is missing";
+                source.spot.error(problems, what, "add spec with signal and filter");
+                Err(Refusal::Reported)
+            }
+        }
     }
 
     fn source_kind(&self, source: &MetricSource, problems: &Problems) -> Result<String, Refusal> {
@@ -101,6 +163,50 @@ fn otlp(map: &mut Fields<'_>) -> Option<Selector> {
         Some(node) => read_group_by(signal, &node),
     };
     Some(Selector { signal, filter: filter?, group_by: group_by? })
+}
+
+/// What a threshold is held against: `value` of the source's spec, else a span's duration or a
+/// metric's value. The signal is none if it was wrong.
+fn measured(signal: Option<Telemetry>, map: &mut Fields<'_>) -> Option<Field> {
+    let Some(node) = map.get("value") else {
+        return match signal? {
+            Telemetry::Traces => Some(Field::Intrinsic(Intrinsic::Duration)),
+            Telemetry::Metrics => Some(Field::Intrinsic(Intrinsic::Value)),
+            Telemetry::Logs => {
+                map.node().error("value is missing", "add value: log.KEY, which holds the number");
+                None
+            }
+        };
+    };
+    match Field::parse(signal?, node.text()?) {
+        Ok(field) if field.holds_numbers() => Some(field),
+        Ok(field) => {
+            node.error(format!("`{field}` holds no number to compare"), "name an attribute");
+            None
+        }
+        Err(error) => {
+            report(&node, error);
+            None
+        }
+    }
+}
+
+fn unit(node: &Node<'_>) -> Option<f64> {
+    let text = node.text()?;
+    let found = unit_ns(text);
+    if found.is_none() {
+        node.error(format!("{text:?} is no unit of time"), "write one of ns, us, ms, s, min, h, d");
+    }
+    found
+}
+
+fn quantile(node: &Node<'_>) -> Option<Fraction> {
+    let quantile = fraction(node)?;
+    if quantile.numerator() == 0 || quantile.numerator() >= quantile.denominator() {
+        node.error("a quantile lies between 0 and 1", "write for example 0.99");
+        return None;
+    }
+    Some(quantile)
 }
 
 fn read_filter(signal: Telemetry, node: &Node<'_>) -> Option<Filter> {

@@ -15,7 +15,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
         "examples/budgeting-method-timeslices-slo.yaml",
         &["metric sources of type \"Any\"", "calendar windows are", "Timeslices are"],
     ),
-    ("examples/budgeting-method-occurences-slo.yaml", &["threshold metrics are"]),
+    ("examples/budgeting-method-occurences-slo.yaml", &["metric sources of type \"Any\""]),
     (
         "examples/budgeting-method-ratio-timeslices.yaml",
         &["metric sources of type \"Any\"", "RatioTimeslices are"],
