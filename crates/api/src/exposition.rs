@@ -11,8 +11,9 @@ mod labels;
 mod own;
 mod writer;
 
-pub(crate) use accept::{Format, takes_gzip};
-pub(crate) use cache::Exposition;
+pub use accept::Format;
+pub(crate) use accept::takes_gzip;
+pub use cache::{Body, Exposition};
 
 #[cfg(test)]
 mod tests;
