@@ -13,8 +13,14 @@ const FIELDS_MAX: usize = 5;
 const HEAD_BYTES_MAX: usize = 2;
 /// Head, fields and the byte of a wide gap.
 const ENTRY_BYTES_MAX: usize = HEAD_BYTES_MAX + FIELDS_MAX * size_of::<u32>() + 1;
-/// Room is made in steps of this: doubling it would leave a third of all rings empty on average.
+/// After so many buckets it is known how many bytes one takes, and there is room for all of them at
+/// once: memory is flat from then on, and nothing is moved about. A ring that holds little asks for
+/// little.
+const ROOM_KNOWN_BUCKETS: usize = 8;
+/// Room is made in steps of this.
 const ROOM_STEP_BYTES: usize = 32;
+/// The share of the room that is added for counts that grow, as a divisor.
+const ROOM_SPARE_SHARE: usize = 16;
 
 /// What can be added up, and what a bucket holds of it: small numbers, of which it keeps the bytes
 /// that are not zero.
@@ -158,8 +164,10 @@ impl<T: Tally> Ring<T> {
         let mut entry = [0; ENTRY_BYTES_MAX];
         let length = encode(gap, slot.as_ref(), &mut entry);
         let entry = entry.get(..length).unwrap_or(&entry);
-        if self.packed.capacity() - self.packed.len() < entry.len() {
-            self.packed.reserve_exact(ROOM_STEP_BYTES);
+        let needed = self.packed.len() + entry.len();
+        if needed > self.packed.capacity() {
+            let buckets = bucket.0.saturating_sub(self.first.0) as usize + 1;
+            self.packed.reserve_exact(room(needed, buckets) - self.packed.len());
         }
         self.packed.extend_from_slice(entry);
         self.last = bucket;
@@ -203,6 +211,15 @@ fn sum_of<T: Tally>(packed: &T::Packed, more: &T) -> T::Packed {
     let mut sum = T::unpack(packed);
     sum.add(more);
     sum.pack()
+}
+
+/// Bytes to make room for where `buckets` take `needed` of them.
+fn room(needed: usize, buckets: usize) -> usize {
+    if buckets < ROOM_KNOWN_BUCKETS {
+        return needed + ROOM_STEP_BYTES;
+    }
+    let all = needed * BUCKETS_MAX / buckets;
+    (all + all / ROOM_SPARE_SHARE).next_multiple_of(ROOM_STEP_BYTES).max(needed)
 }
 
 /// Bytes of the head, and the bits in it that are left for the gap.
@@ -322,13 +339,22 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_of_small_counts_takes_few_bytes() {
+    fn room_for_all_buckets_is_made_once_and_fits() {
         let mut ring: Ring<OperationCount> = Ring::default();
+        let mut rooms = Vec::new();
         for bucket in 0..1000 {
             let few = OperationCount { total: 900, errors: 1, ..OperationCount::default() };
             ring.add(Bucket(bucket), &few);
+            rooms.push(ring.packed.capacity());
         }
-        assert!(ring.packed.len() <= BUCKETS_MAX * 5, "{}", ring.packed.len());
-        assert!(ring.packed.capacity() <= ring.packed.len() + ROOM_STEP_BYTES);
+        assert_eq!(ring.packed.len(), (BUCKETS_MAX - 1) * 5);
+        assert!(ring.packed.capacity() <= ring.packed.len() * 6 / 5);
+        rooms.dedup();
+        assert!(rooms.len() <= 4, "{rooms:?}");
+        let mut seldom: Ring<OperationCount> = Ring::default();
+        for bucket in 0..4 {
+            seldom.add(Bucket(bucket * 29), &OperationCount::default());
+        }
+        assert!(seldom.packed.capacity() <= ENTRY_BYTES_MAX + ROOM_STEP_BYTES);
     }
 }
