@@ -38,7 +38,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A counter by its name and some of its labels, over all others.
-fn counted(fogbell: &Fogbell, name: &str, labels: &[&str]) -> f64 {
+pub(crate) fn counted(fogbell: &Fogbell, name: &str, labels: &[&str]) -> f64 {
     let metrics = fogbell.metrics();
     let lines = metrics.lines().filter(|line| {
         let rest = line.strip_prefix(name);

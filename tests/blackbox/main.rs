@@ -17,6 +17,7 @@ mod harness;
 mod intake;
 mod oracle;
 mod outage;
+mod overload;
 mod parts;
 mod path;
 mod recordings;

@@ -15,17 +15,8 @@ use options::Options;
 use promise::Promise;
 
 /// Groups of the benchmarks in process that the table shows.
-const GROUPS: [&str; 9] = [
-    "spans",
-    "wide",
-    "points",
-    "records",
-    "json",
-    "slos-by-route",
-    "slos-on-all",
-    "judge",
-    "scrape",
-];
+const GROUPS: [&str; 8] =
+    ["spans", "wide", "points", "records", "json", "slos-by-route", "slos-on-all", "judge"];
 
 /// Measures what `arguments` choose and prints the table. A promise that is missed fails nothing.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
@@ -53,7 +44,7 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     for row in pages.iter().filter(|line| !is_method(line)) {
         promises.extend(Promise::of_pages(row)?);
     }
-    promises.extend(Promise::of_inside(&inside));
+    promises.extend(Promise::of_series(&inside));
     println!("\n{}", machine());
     for line in compared.iter().chain(&pages).filter(|line| is_method(line)) {
         println!("{}", line.get("method").and_then(Value::as_str).unwrap_or_default());

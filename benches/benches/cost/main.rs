@@ -5,7 +5,6 @@
 mod counted;
 mod inflated;
 mod judged;
-mod scraped;
 mod table;
 
 use std::error::Error;
@@ -23,7 +22,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ROUNDS: usize = 25;
 /// The groups that are no [`Group`].
 const JUDGE: &str = "judge";
-const SCRAPE: &str = "scrape";
 const INFLATE: &str = "inflate";
 const INSTRUCTIONS: &str = "instructions";
 
@@ -41,8 +39,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let words: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
-    let names =
-        || Group::ALL.map(Group::name).into_iter().chain([JUDGE, SCRAPE, INFLATE, INSTRUCTIONS]);
+    let names = || Group::ALL.map(Group::name).into_iter().chain([JUDGE, INFLATE, INSTRUCTIONS]);
     if let Some(unknown) = words.iter().find(|word| names().all(|name| name != **word)) {
         let names: Vec<&str> = names().collect();
         println!("no group {unknown:?}; there are: {}", names.join(", "));
@@ -55,9 +52,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     if wanted(JUDGE) {
         judged::run(output)?;
-    }
-    if wanted(SCRAPE) {
-        scraped::run(output)?;
     }
     if wanted(INFLATE) {
         inflated::run(output)?;

@@ -11,9 +11,8 @@ mod labels;
 mod own;
 mod writer;
 
-pub use accept::Format;
-pub(crate) use accept::takes_gzip;
-pub use cache::{Body, Exposition};
+pub(crate) use accept::{Format, takes_gzip};
+pub(crate) use cache::Exposition;
 
 #[cfg(test)]
 mod tests;

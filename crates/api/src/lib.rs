@@ -19,7 +19,6 @@ mod subscribers;
 mod token;
 
 pub use control::{Control, Health};
-pub use exposition::{Body, Exposition, Format};
 pub use feed::{Feed, FeedItem, Resume, ResumeError, Subscription};
 pub use server::{ApiState, serve};
 

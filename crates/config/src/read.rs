@@ -33,6 +33,8 @@ pub const KAFKA_PROPERTIES_RESERVED: [&str; 8] = [
 const COUNT_MAX: i64 = 1_000_000_000;
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
+/// Beyond it, the time in which workers hand nothing over would count as a gap.
+const WORK_AHEAD_MAX: Duration = Duration::from_secs(10);
 
 /// Everything that is right; the rest keeps its default and is reported.
 pub(crate) fn config(root: &Node<'_>) -> Config {
@@ -247,9 +249,19 @@ fn grpc_sink(node: &Node<'_>) -> Option<GrpcSink> {
 }
 
 fn limits(map: &mut Fields<'_>, limits: &mut Limits) {
-    let Limits { memory_bytes, recall_bytes, services, series, groups_per_slo, tag_values_per_key } =
-        limits;
+    let Limits {
+        memory_bytes,
+        work_ahead,
+        recall_bytes,
+        services,
+        series,
+        groups_per_slo,
+        tag_values_per_key,
+    } = limits;
     map.set("memory_bytes", memory_bytes, Node::bytes);
+    map.set("work_ahead", work_ahead, |node| {
+        value::duration_in(node, MS..=WORK_AHEAD_MAX, "1ms to 10s")
+    });
     map.set("recall_bytes", recall_bytes, Node::bytes);
     let count = |node: &Node<'_>| node.int(1..=COUNT_MAX);
     map.set("services", services, count);

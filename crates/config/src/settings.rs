@@ -255,6 +255,9 @@ pub struct GrpcSink {
 pub struct Limits {
     /// Ceiling of the process's memory.
     pub memory_bytes: u64,
+    /// Estimated work that a worker takes on at once: for as long as that ticks, recalls and the
+    /// answers to other clients wait.
+    pub work_ahead: Duration,
     /// Compact span records kept for trace context.
     pub recall_bytes: u64,
     /// Services of a tenant.
@@ -381,6 +384,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_bytes: 512 * MIB,
+            work_ahead: Duration::from_millis(100),
             recall_bytes: 48 * MIB,
             services: 10_000,
             series: 200_000,

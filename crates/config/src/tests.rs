@@ -63,7 +63,7 @@ emit:
     create_topics: null
     properties: { sasl.password: hunter2, linger.ms: 5 }
   grpc: [{ name: ticketing, endpoint: "http://127.0.0.1:9999", urgencies: [ticket] }]
-limits: { memory_bytes: 1GiB, recall_bytes: 1MiB, services: 1, series: 2, groups_per_slo: 3, tag_values_per_key: 4 }
+limits: { memory_bytes: 1GiB, work_ahead: 250ms, recall_bytes: 1MiB, services: 1, series: 2, groups_per_slo: 3, tag_values_per_key: 4 }
 log: { level: debug, format: json }
 "#;
     let (config, problems) = load(text, &[]);
@@ -95,6 +95,7 @@ log: { level: debug, format: json }
     assert_eq!(emit.kafka.properties["sasl.password"].expose(), "hunter2");
     assert_eq!(emit.grpc[0].urgencies, [Urgency::Ticket]);
     assert_eq!((limits.memory_bytes, limits.tag_values_per_key), (1 << 30, 4));
+    assert_eq!(limits.work_ahead, Duration::from_millis(250));
     assert_eq!((log.level, log.format), (LogLevel::Debug, LogFormat::Json));
 }
 

@@ -18,10 +18,10 @@ use crate::Refusal;
 use crate::grpc::{Grpc, Reply, timeout_of};
 use crate::meters::refused;
 use crate::server::{
-    CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, HEADER_LIST_BYTES_MAX, KEEPALIVE_INTERVAL,
-    KEEPALIVE_TIMEOUT, LOCAL_RESET_STREAMS_MAX, RESET_STREAMS_MAX, STREAM_WINDOW_BYTES,
-    STREAMS_MAX,
+    FRAME_BYTES_MAX, HEADER_LIST_BYTES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT,
+    LOCAL_RESET_STREAMS_MAX, RESET_STREAMS_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
 };
+use crate::window::Window;
 
 type Http2<T> = h2::server::Connection<T, Bytes>;
 /// A call as it comes, and where its reply goes.
@@ -33,24 +33,41 @@ type Call = (Request<RecvStream>, SendResponse<Bytes>);
 /// If the connection breaks, or its peer the protocol.
 pub(crate) async fn serve<T>(
     io: T,
+    window: Window,
     grpc: Arc<Grpc>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), h2::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut http2: Http2<T> = settings().handshake(io).await?;
+    let mut window_bytes = window.bytes();
+    let mut http2: Http2<T> = settings(window_bytes).handshake(io).await?;
     let mut keep_alive = http2.ping_pong().map(KeepAlive::new);
     let mut stop = pin!(stop);
     let (mut is_stopping, mut calls) = (false, Vec::new());
     poll_fn(|cx| {
+        if window_bytes != window.bytes() {
+            window_bytes = window.bytes();
+            http2.set_target_window_size(window_bytes);
+        }
+        let mut has_served = false;
         loop {
             match http2.poll_accept(cx)? {
-                // All that have arrived are served in one go, so that one write answers them.
-                Poll::Ready(Some(call)) => calls.push(call),
+                Poll::Ready(Some(call)) => {
+                    calls.push(call);
+                    // What came while others were served waits for the other connections.
+                    if has_served {
+                        cx.waker().wake_by_ref();
+                        break;
+                    }
+                }
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Pending if calls.is_empty() => break,
-                Poll::Pending => calls.drain(..).for_each(|call| start(call, &grpc, cx)),
+                // All that have arrived are served in one go, so that one write answers them.
+                Poll::Pending => {
+                    calls.drain(..).for_each(|call| start(call, &grpc, cx));
+                    has_served = true;
+                }
             }
         }
         if !is_stopping && stop.as_mut().poll(cx).is_ready() {
@@ -69,11 +86,11 @@ where
     .await
 }
 
-fn settings() -> h2::server::Builder {
+fn settings(window_bytes: u32) -> h2::server::Builder {
     let mut settings = h2::server::Builder::new();
     let _ = settings
         .initial_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_connection_window_size(window_bytes)
         .max_frame_size(FRAME_BYTES_MAX)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADER_LIST_BYTES_MAX)

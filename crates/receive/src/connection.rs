@@ -10,6 +10,7 @@ use tokio::time::Sleep;
 
 use crate::meters::Transport;
 use crate::roster::Seat;
+use crate::window::Window;
 
 /// How long a peer that has connected may take for its first words.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,7 +24,7 @@ pub(crate) struct Connection {
     transport: Transport,
     greeting: Option<Greeting>,
     gauge: metrics::Gauge,
-    _seat: Seat,
+    seat: Seat,
 }
 
 struct Greeting {
@@ -76,7 +77,12 @@ impl Connection {
         gauge.increment(1.0);
         let deadline = Box::pin(tokio::time::sleep(GREETING_TIMEOUT));
         let greeting = Some(Greeting { bytes_missing: GREETING_BYTES, deadline });
-        Self { stream, transport, greeting, gauge, _seat: seat }
+        Self { stream, transport, greeting, gauge, seat }
+    }
+
+    /// Its HTTP/2 window, where all connections together may have `bytes_max`.
+    pub(crate) fn window(&self, bytes_max: usize) -> Window {
+        self.seat.window(bytes_max)
     }
 
     pub(crate) fn transport(&self) -> Transport {

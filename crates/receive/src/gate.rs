@@ -1,27 +1,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth::{Credentials, Denied, Permission, Tenant};
 use bytes::Bytes;
 use http::HeaderMap;
-use otlp::{Signal, Summary};
 
 use crate::admission::Permit;
 use crate::inflate::{Packing, inflate};
-use crate::meters::{Meters, Transport};
-use crate::repeats::{Claim, Seen};
+use crate::meters::Meters;
 use crate::tenants::{Account, Tenants};
-use crate::{Admission, Answer, Intake, Refusal, Unobserved};
+use crate::{Admission, Refusal};
 
+/// HTTP/2 windows together are this part of what requests in flight may be.
+const WINDOWS_PART: usize = 4;
 /// When a client should come again while the daemon drains: another instance, or this one anew.
 const DRAIN_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// When a client should come again while the process is short of memory.
 const PRESSED_RETRY_AFTER: Duration = Duration::from_secs(2);
-/// When a client should come again if its tenant has no place: that lasts, here.
-const TENANTS_RETRY_AFTER: Duration = Duration::from_secs(30);
-/// When a client should come again if the journal cannot take its request.
-const JOURNAL_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// What all workers share at the door: who may enter, how much at once, and what was seen before.
 #[derive(Debug)]
@@ -42,20 +38,16 @@ pub struct GateOptions {
     pub request_bytes_max: usize,
     /// Bytes of requests that may be in flight at once; at least twice `request_bytes_max` is used.
     pub in_flight_bytes_max: usize,
+    /// `limits.work_ahead`: estimated work that a worker takes on at once.
+    pub work_ahead: Duration,
     /// Whether an answer waits until its request is journalled.
     pub durable: bool,
 }
 
 /// A caller that was let in.
 pub(crate) struct Visitor {
-    tenant: Tenant,
-    account: Arc<Account>,
-}
-
-/// A whole request of OTLP protobuf, and its share of the budget.
-pub(crate) struct Held<'a> {
-    pub(crate) request: Bytes,
-    pub(crate) permit: Permit<'a>,
+    pub(crate) tenant: Tenant,
+    pub(crate) account: Arc<Account>,
 }
 
 impl Gate {
@@ -89,6 +81,16 @@ impl Gate {
     #[must_use]
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// What all HTTP/2 windows together may be. Whoever sends must not wait for one to move within
+    /// a round trip, and no budget counts what lies in them, so it is a part of what requests have.
+    pub(crate) fn window_bytes_max(&self) -> usize {
+        self.admission.bytes_max() / WINDOWS_PART
+    }
+
+    pub(crate) fn work_ahead(&self) -> Duration {
+        self.options.work_ahead
     }
 
     pub(crate) fn request_bytes_max(&self) -> usize {
@@ -136,103 +138,12 @@ impl Gate {
         Ok(request)
     }
 
-    /// Takes a whole request.
-    pub(crate) async fn take(
-        &self,
-        intake: &dyn Intake,
-        visitor: &Visitor,
-        (transport, signal): (Transport, Signal),
-        held: Held<'_>,
-    ) -> Answer {
-        let start = Instant::now();
-        self.meters.read(signal, held.request.len());
-        let answer = self.take_timed(intake, visitor, signal, held, start).await;
-        self.meters.took(transport, start.elapsed());
-        answer
+    pub(crate) fn is_durable(&self) -> bool {
+        self.options.durable
     }
 
-    async fn take_timed(
-        &self,
-        intake: &dyn Intake,
-        visitor: &Visitor,
-        signal: Signal,
-        held: Held<'_>,
-        start: Instant,
-    ) -> Answer {
-        if held.request.is_empty() {
-            return Answer::Accepted;
-        }
-        let mut now = start;
-        let mut claim = loop {
-            match visitor.account.repeats.look_up(&visitor.tenant, signal, &held.request, now) {
-                Seen::Mine(claim) => break claim,
-                Seen::Before { rejected } => {
-                    self.meters.repeat();
-                    return answer_to_repeat(rejected);
-                }
-                Seen::InFlight(mut outcome) => {
-                    // It ends with its sender, whatever the outcome.
-                    let _ = outcome.changed().await;
-                    now = Instant::now();
-                }
-            }
-        };
-        if claim.observed().is_none() {
-            match intake.observe(&visitor.tenant, signal, &held.request) {
-                Ok(summary) => claim.observe(summary),
-                Err(unobserved) => return Answer::Refused(self.refusal(unobserved)),
-            }
-        }
-        // Its memory is free from here on, however long the journal takes.
-        let Held { request, permit } = held;
-        drop(request);
-        drop(permit);
-        self.settle(intake, visitor, signal, claim).await
-    }
-
-    async fn settle(
-        &self,
-        intake: &dyn Intake,
-        visitor: &Visitor,
-        signal: Signal,
-        claim: Claim<'_>,
-    ) -> Answer {
-        let Some(summary) = claim.observed() else { return Answer::Accepted };
-        let received = visitor.account.traffic(signal).receive(summary);
-        if self.options.durable && !intake.journalled(&visitor.tenant).await {
-            return Answer::Refused(self.overloaded("journal", JOURNAL_RETRY_AFTER));
-        }
-        received.settle(summary);
-        let answer = answer(summary);
-        claim.accept();
-        answer
-    }
-
-    fn refusal(&self, unobserved: Unobserved) -> Refusal {
-        match unobserved {
-            Unobserved::Malformed(malformed) => Refusal::Malformed(malformed.to_string()),
-            Unobserved::TooManyTenants => self.overloaded("tenants", TENANTS_RETRY_AFTER),
-        }
-    }
-
-    fn overloaded(&self, reason: &'static str, earliest: Duration) -> Refusal {
+    /// A refusal of what can be taken later, but not before `earliest`.
+    pub(crate) fn overloaded(&self, reason: &'static str, earliest: Duration) -> Refusal {
         Refusal::Overloaded { reason, retry_after: self.admission.retry_after(earliest) }
-    }
-}
-
-fn answer(summary: &Summary) -> Answer {
-    match summary.rejected.total() {
-        0 => Answer::Accepted,
-        rejected => Answer::Partial { rejected, message: summary.rejected.as_message() },
-    }
-}
-
-fn answer_to_repeat(rejected: u64) -> Answer {
-    match rejected {
-        0 => Answer::Accepted,
-        rejected => {
-            let message = "a repeat of a request of which these were rejected".to_owned();
-            Answer::Partial { rejected, message }
-        }
     }
 }

@@ -9,12 +9,13 @@ use http_body::Body;
 use otlp::Signal;
 use tonic::Status;
 
-use crate::answer::response_message;
+use crate::answer::{Encoding, response_message};
 use crate::body::{self, Announced, FRAME_HEADER_BYTES};
-use crate::gate::Held;
+use crate::clerk::{Clerk, Held};
 use crate::inflate::Compression;
 use crate::meters::{Transport, refused};
-use crate::{Answer, Gate, Intake, Refusal};
+use crate::workload::Kind;
+use crate::{Answer, Refusal};
 
 const CONTENT_TYPE: &str = "application/grpc";
 /// The message of whoever has nothing to say: not compressed, no bytes.
@@ -27,8 +28,7 @@ const TIMEOUT_DIGITS_MAX: usize = 8;
 /// The frame around the one message of a call is read here, since a body must be metered and capped
 /// as it is decompressed, and copied at most once.
 pub(crate) struct Grpc {
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) clerk: Arc<Clerk>,
 }
 
 /// What goes back for a call.
@@ -92,7 +92,7 @@ impl Grpc {
             }
         };
         let answer = self.export(request, signal).await.unwrap_or_else(Answer::Refused);
-        self.gate.meters().answered(Transport::Grpc, signal, &answer);
+        self.clerk.gate.meters().answered(Transport::Grpc, signal, &answer);
         match &answer {
             Answer::Refused(refusal) => Reply::refused(refusal),
             answer => Reply::ok(&response_message(signal, answer)),
@@ -104,26 +104,29 @@ impl Grpc {
         B: Body<Data = Bytes> + Unpin,
         B::Error: fmt::Display,
     {
+        let (clerk, gate) = (&self.clerk, &self.clerk.gate);
         let headers = request.headers();
-        let visitor = self.gate.admit(headers)?;
+        let visitor = clerk.admit(headers)?;
         let compression = Compression::from_grpc_encoding(headers.get("grpc-encoding"))?;
-        let mut permit = self.gate.permit(&visitor);
-        let bytes_max = self.gate.request_bytes_max();
+        let mut permit = gate.permit(&visitor);
+        let bytes_max = gate.request_bytes_max();
         let body = request.into_body();
         let frame = body::read(body, Announced::Frame, bytes_max, &mut permit).await?;
         let (is_packed, message) = message_of(frame)?;
-        let request = match (is_packed, compression) {
-            (false, _) => message,
-            (true, Compression::Packed(packing)) => {
-                self.gate.inflate(packing, message, &mut permit)?
-            }
-            (true, Compression::None) => {
-                let what = "the message is flagged as compressed, but grpc-encoding names nothing";
-                return Err(Refusal::Malformed(what.to_owned()));
-            }
+        let compression = if is_packed { compression } else { Compression::None };
+        if is_packed && compression == Compression::None {
+            let what = "the message is flagged as compressed, but grpc-encoding names nothing";
+            return Err(Refusal::Malformed(what.to_owned()));
+        }
+        let kind = Kind { signal, compression, encoding: Encoding::Protobuf };
+        let mut started = clerk.start(kind, &message)?;
+        let request = match compression {
+            Compression::None => message,
+            Compression::Packed(packing) => gate.inflate(packing, message, &mut permit)?,
         };
-        let held = Held { request, permit };
-        Ok(self.gate.take(&*self.intake, &visitor, (Transport::Grpc, signal), held).await)
+        started.inflated(request.len());
+        let held = Held { request, permit, started };
+        Ok(clerk.take(&visitor, (Transport::Grpc, signal), held).await)
     }
 }
 

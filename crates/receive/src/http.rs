@@ -13,16 +13,16 @@ use crate::admission::Permit;
 use crate::answer::{Encoding, http_response, refusal_response};
 use crate::body::{self, Announced};
 use crate::buffer::Buffer;
-use crate::gate::Held;
+use crate::clerk::{Clerk, Held};
 use crate::inflate::Compression;
 use crate::meters::{Transport, refused};
-use crate::{Answer, Gate, Intake, Refusal};
+use crate::workload::Kind;
+use crate::{Answer, Refusal};
 
 /// OTLP over HTTP.
 #[derive(Clone)]
 pub(crate) struct Http {
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) clerk: Arc<Clerk>,
 }
 
 impl Http {
@@ -41,7 +41,7 @@ impl Http {
             }
         };
         let answer = self.export(&head, &mut body, signal).await.unwrap_or_else(Answer::Refused);
-        self.gate.meters().answered(Transport::Http, signal, &answer);
+        self.clerk.gate.meters().answered(Transport::Http, signal, &answer);
         if let Answer::Refused(refusal) = &answer {
             hear_out(&head, body, refusal).await;
         }
@@ -54,21 +54,24 @@ impl Http {
         body: &mut Incoming,
         signal: Signal,
     ) -> Result<Answer, Refusal> {
-        let visitor = self.gate.admit(&head.headers)?;
+        let (clerk, gate) = (&self.clerk, &self.clerk.gate);
+        let visitor = clerk.admit(&head.headers)?;
         let encoding = encoding_of(&head.headers)?;
         let packing = head.headers.get(header::CONTENT_ENCODING);
         let compression = Compression::from_content_encoding(packing)?;
-        let mut permit = self.gate.permit(&visitor);
-        let bytes_max = self.gate.request_bytes_max();
+        let mut permit = gate.permit(&visitor);
+        let bytes_max = gate.request_bytes_max();
         let mut request = body::read(body, Announced::Header, bytes_max, &mut permit).await?;
+        let mut started = clerk.start(Kind { signal, compression, encoding }, &request)?;
         if let Compression::Packed(packing) = compression {
-            request = self.gate.inflate(packing, request, &mut permit)?;
+            request = gate.inflate(packing, request, &mut permit)?;
         }
+        started.inflated(request.len());
         if encoding == Encoding::Json {
             request = transcode(signal, &request, bytes_max, &mut permit)?;
         }
-        let held = Held { request, permit };
-        Ok(self.gate.take(&*self.intake, &visitor, (Transport::Http, signal), held).await)
+        let held = Held { request, permit, started };
+        Ok(clerk.take(&visitor, (Transport::Http, signal), held).await)
     }
 }
 

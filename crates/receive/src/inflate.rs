@@ -108,6 +108,19 @@ impl Limits {
     }
 }
 
+/// How many bytes these will be when decompressed, as far as they tell; at worst a guess.
+pub(crate) fn told(packing: Packing, packed: &[u8]) -> usize {
+    let told = match packing {
+        Packing::Gzip => packed.last_chunk().map(|size| u64::from(u32::from_le_bytes(*size))),
+        Packing::Zstd => get_frame_content_size(packed).ok().flatten(),
+        Packing::Deflate => None,
+    };
+    match told {
+        Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        None => packed.len().saturating_mul(GROWTH_GUESS),
+    }
+}
+
 /// Decompresses `packed` into at most `bytes_max` bytes. Each of them is taken from `permit` before
 /// there is room for it.
 pub(crate) fn inflate(

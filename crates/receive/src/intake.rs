@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use otlp::{Malformed, Signal, Summary};
 
@@ -29,6 +30,10 @@ pub trait Intake: Send + Sync + 'static {
         signal: Signal,
         request: &[u8],
     ) -> Result<Summary, Unobserved>;
+
+    /// For how long what was observed has been waiting to be judged; nothing while whoever judges
+    /// keeps up.
+    fn backlog(&self) -> Duration;
 
     /// Resolves once everything that was observed before the call is journalled; `false` if the
     /// journal cannot take it.

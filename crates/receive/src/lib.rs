@@ -9,6 +9,7 @@ mod answer;
 mod body;
 mod buffer;
 mod calls;
+mod clerk;
 mod connection;
 mod gate;
 mod grpc;
@@ -21,6 +22,8 @@ mod repeats;
 mod roster;
 mod server;
 mod tenants;
+mod window;
+mod workload;
 
 pub use admission::Admission;
 pub use answer::Answer;

@@ -44,10 +44,11 @@ pub enum Refusal {
         /// When to come again.
         retry_after: Duration,
     },
-    /// Too much is in flight, no further tenant has a place, or the daemon drains: come again after
-    /// `retry_after`.
+    /// Too much is in flight or to be done, no further tenant has a place, or the daemon drains: come
+    /// again after `retry_after`.
     Overloaded {
-        /// Why, for a metric label: `memory`, `draining`, `journal`, `tenants`.
+        /// Why, for a metric label: `memory`, `work`, `behind`, `draining`, `journal`,
+        /// `tenants`.
         reason: &'static str,
         /// When to come again.
         retry_after: Duration,

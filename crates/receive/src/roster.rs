@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::connection::Connection;
 use crate::meters::{Transport, connections};
+use crate::window::Window;
 
 /// Connections that one worker holds open, of both transports; once all workers hold so many, the
 /// newest is closed at once.
@@ -87,6 +88,12 @@ impl Roster {
         self.entries.iter().map(|entry| entry.open.load(Ordering::Relaxed)).collect()
     }
 
+    /// How many connections there are, as a worker can tell from its own: workers differ little.
+    pub(crate) fn connections(&self, worker: usize) -> usize {
+        let own = self.entries.get(worker).map(|entry| entry.open.load(Ordering::Relaxed));
+        own.unwrap_or_default().saturating_mul(self.entries.len())
+    }
+
     /// A seat at the worker with the fewest connections, `own` if it is one of them; none if all
     /// have as many as they may.
     fn seat(self: &Arc<Self>, own: usize) -> Option<Seat> {
@@ -115,6 +122,11 @@ impl Roster {
 }
 
 impl Seat {
+    /// The HTTP/2 window of the connection, where all of them together may have `bytes_max`.
+    pub(crate) fn window(&self, bytes_max: usize) -> Window {
+        Window::new(Arc::clone(&self.roster), self.number, bytes_max)
+    }
+
     /// Moves to another worker, however many connections that has.
     fn move_to(&mut self, number: usize) {
         let Some(entry) = self.roster.entries.get(number) else { return };

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::calls;
+use crate::clerk::Clerk;
 use crate::connection::{Connection, Incoming};
 use crate::grpc::Grpc;
 use crate::http::Http;
@@ -21,9 +22,8 @@ use crate::{Desk, Gate, Intake};
 
 /// Requests in flight on one connection.
 pub(crate) const STREAMS_MAX: u32 = 128;
-/// Windows for telemetry: large batches arrive without waiting for the window to move.
+/// The window of a stream: a large batch arrives without waiting for it to move.
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
-pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 24 << 20;
 /// Large frames save a copy and a wake-up each.
 pub(crate) const FRAME_BYTES_MAX: u32 = 1 << 20;
 pub(crate) const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
@@ -75,12 +75,16 @@ pub async fn serve(
     intake: Arc<dyn Intake>,
     stop: watch::Receiver<bool>,
 ) {
+    let clerk = Arc::new(Clerk::new(gate, intake));
     let service = Service {
-        grpc: Arc::new(Grpc { gate: Arc::clone(&gate), intake: Arc::clone(&intake) }),
-        http: Http { gate, intake },
+        grpc: Arc::new(Grpc { clerk: Arc::clone(&clerk) }),
+        http: Http { clerk: Arc::clone(&clerk) },
         stop: stop.clone(),
     };
     let mut connections = JoinSet::new();
+    // Not one of the connections: it ends with this, and not before.
+    let mut rounds = JoinSet::new();
+    let _ = rounds.spawn(async move { clerk.keep_rounds().await });
     let mut grpc_incoming = listeners.grpc.map(Incoming::new);
     let mut http_incoming = listeners.http.map(Incoming::new);
     let mut stopping = pin!(stopped(stop));
@@ -130,14 +134,16 @@ async fn accept(incoming: &mut Option<Incoming>) -> TcpStream {
 }
 
 async fn serve_grpc(stream: Connection, grpc: Arc<Grpc>, stop: watch::Receiver<bool>) {
-    if let Err(error) = calls::serve(stream, grpc, stopped(stop)).await {
+    let window = stream.window(grpc.clerk.gate.window_bytes_max());
+    if let Err(error) = calls::serve(stream, window, grpc, stopped(stop)).await {
         tracing::debug!(%error, "a gRPC connection ended badly");
     }
 }
 
 async fn serve_http(stream: Connection, http: Http, stop: watch::Receiver<bool>) {
+    let window = stream.window(http.clerk.gate.window_bytes_max());
     let service = service_fn(move |request| http.clone().serve(request));
-    let builder = http_settings();
+    let builder = http_settings(window.bytes());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -151,7 +157,7 @@ async fn serve_http(stream: Connection, http: Http, stop: watch::Receiver<bool>)
     }
 }
 
-fn http_settings() -> auto::Builder<TokioExecutor> {
+fn http_settings(window_bytes: u32) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let _ = builder
         .http1()
@@ -162,7 +168,7 @@ fn http_settings() -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .initial_connection_window_size(window_bytes)
         .max_frame_size(FRAME_BYTES_MAX)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADER_LIST_BYTES_MAX)

@@ -111,6 +111,7 @@ impl DaemonOptions {
             gate: GateOptions {
                 request_bytes_max: size(config.receive.request_bytes_max),
                 in_flight_bytes_max: size(in_flight.max(2 * config.receive.request_bytes_max)),
+                work_ahead: config.limits.work_ahead,
                 durable: config.receive.ack == Ack::Durable,
             },
             credentials: loaded.credentials.iter().map(credential).collect(),

@@ -44,6 +44,8 @@ pub(crate) struct Shared {
 struct State {
     observers: BTreeMap<Tenant, Observer>,
     waiters: Vec<oneshot::Sender<bool>>,
+    /// When the last hand-over was.
+    handed_at: Timestamp,
     slis: Arc<SliPlan>,
     automatic: Option<AutomaticSettings>,
 }
@@ -83,7 +85,7 @@ impl Worker {
         let behind = Arc::new(AtomicBool::new(false));
         let slis = Arc::clone(&options.observer.slis);
         let automatic = options.observer.automatic;
-        let state = State { observers: BTreeMap::new(), waiters: Vec::new(), slis, automatic };
+        let state = State::new(slis, automatic);
         let shared = Arc::new(Shared {
             number: options.number,
             state: Mutex::new(state),
@@ -183,6 +185,13 @@ async fn recall_for_ever(shared: Arc<Shared>, mut recalls: mpsc::Receiver<Recall
     }
 }
 
+impl State {
+    fn new(slis: Arc<SliPlan>, automatic: Option<AutomaticSettings>) -> Self {
+        let observers = BTreeMap::new();
+        Self { observers, waiters: Vec::new(), handed_at: Timestamp::default(), slis, automatic }
+    }
+}
+
 impl Shared {
     fn with_observer<T>(&self, tenant: &Tenant, f: impl FnOnce(&mut Observer) -> T) -> Option<T> {
         self.state.lock().observers.get_mut(tenant).map(f)
@@ -214,6 +223,7 @@ impl Shared {
         let handed_at = now();
         let flushed = {
             let mut state = self.state.lock();
+            state.handed_at = handed_at;
             let deltas = state
                 .observers
                 .iter_mut()
@@ -306,6 +316,13 @@ impl Intake for Shared {
         })
     }
 
+    fn backlog(&self) -> Duration {
+        if !self.behind.load(Ordering::Acquire) {
+            return Duration::ZERO;
+        }
+        now().since(self.state.lock().handed_at)
+    }
+
     fn journalled(&self, _tenant: &Tenant) -> Pin<Box<dyn Future<Output = bool> + Send>> {
         let (waiter, done) = oneshot::channel();
         self.state.lock().waiters.push(waiter);
@@ -332,8 +349,7 @@ mod tests {
             slis: Arc::new(SliPlan::compile(&[]).expect("no SLOs")),
         };
         let slis = Arc::clone(&options.slis);
-        let state =
-            State { observers: BTreeMap::new(), waiters: Vec::new(), slis, automatic: None };
+        let state = State::new(slis, None);
         Shared {
             number: 0,
             state: Mutex::new(state),

@@ -2,7 +2,7 @@ use http::{HeaderMap, header};
 
 /// How metrics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Format {
+pub(crate) enum Format {
     /// The text format 0.0.4, which every scraper reads.
     Text,
     /// OpenMetrics 1.0, which carries exemplars.

@@ -20,17 +20,15 @@ type Key = (Option<Tenant>, Format);
 
 /// Renders each look at the SLOs once.
 #[derive(Debug, Default)]
-pub struct Exposition {
+pub(crate) struct Exposition {
     kept: Mutex<BTreeMap<Key, Rendered>>,
 }
 
 /// An answer to a scrape, in parts that answers share.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Body {
-    /// One after the other they are the whole.
-    pub parts: Vec<Bytes>,
-    /// Whether it is compressed.
-    pub gzip: bool,
+pub(crate) struct Body {
+    pub(crate) parts: Vec<Bytes>,
+    pub(crate) gzip: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +42,7 @@ struct Rendered {
 impl Exposition {
     /// The answer to a scrape by somebody who may see all tenants, or only one. Takes time that
     /// grows with the SLOs: not to be called where others wait.
-    pub fn body(
+    pub(crate) fn body(
         &self,
         views: &Views,
         own_text: &str,

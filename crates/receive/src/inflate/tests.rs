@@ -210,3 +210,15 @@ fn compressions_are_read_from_their_headers() {
         assert!(matches!(refusal, Err(Refusal::Compression(what)) if what.contains("is none of")));
     }
 }
+
+#[test]
+fn a_size_is_told_where_it_can_be() {
+    let data = b"abcdefgh".repeat(100_000);
+    assert_eq!(told(Packing::Gzip, &pack(Packing::Gzip, &data)), data.len());
+    assert_eq!(told(Packing::Zstd, &sized(&data)), data.len());
+    for packed in [pack(Packing::Deflate, &data), b"no zstd".to_vec()] {
+        let packing = if packed.len() > 10 { Packing::Deflate } else { Packing::Zstd };
+        assert_eq!(told(packing, &packed), packed.len() * GROWTH_GUESS, "a guess");
+    }
+    assert_eq!(told(Packing::Gzip, b"abc"), 3 * GROWTH_GUESS);
+}

@@ -1,12 +1,14 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use otlp::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
 
 use crate::client::export;
-use crate::harness::Server;
+use crate::harness::{IN_FLIGHT_BYTES_MAX, Server};
 use crate::requests::protobuf;
 
 /// Reads to the end; how long it took in the runtime's time, and what came.
@@ -182,4 +184,41 @@ async fn http_2_is_spoken_on_the_http_port_too() {
     let (response, _) = sender.send_request(request, true).expect("send");
     assert_eq!(response.await.expect("a response").status(), 200);
     connection.abort();
+}
+
+/// How much a new connection may send before any of it is read; it stays open with the sender.
+async fn window_of(address: SocketAddr) -> (usize, h2::client::SendRequest<Bytes>) {
+    let stream = TcpStream::connect(address).await.expect("connect");
+    let mut builder = h2::client::Builder::new();
+    let shaking = builder.max_send_buffer_size(64 << 20).handshake(stream);
+    let (mut sender, mut connection) = shaking.await.expect("handshake");
+    let mut pings = connection.ping_pong().expect("not taken yet");
+    drop(tokio::spawn(connection));
+    // The answer to a ping comes after the windows.
+    let _ = pings.ping(h2::Ping::opaque()).await.expect("a pong");
+    let request = http::Request::post("http://door/").body(()).expect("request");
+    let (_response, mut body) = sender.send_request(request, false).expect("send");
+    body.reserve_capacity(1 << 30);
+    let _ = std::future::poll_fn(|cx| body.poll_capacity(cx)).await;
+    (body.capacity(), sender)
+}
+
+#[tokio::test]
+async fn the_more_connections_there_are_the_less_each_may_send_ahead() {
+    let server = Server::open();
+    let mut windows = Vec::new();
+    let mut open = Vec::new();
+    for number in 0..16 {
+        let address = if number % 2 == 0 { server.grpc } else { server.http };
+        let (window, sender) = window_of(address).await;
+        windows.push(window);
+        open.push(sender);
+    }
+    // All windows together are a quarter of what requests in flight may be.
+    let share = |connections: usize| IN_FLIGHT_BYTES_MAX / 4 / connections;
+    for (index, window) in windows.iter().enumerate() {
+        let connections = index + 1;
+        assert!(*window <= share(connections), "{windows:?}");
+        assert!(*window * 2 > share(connections), "{windows:?}");
+    }
 }

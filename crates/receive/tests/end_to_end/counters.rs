@@ -12,7 +12,7 @@ use crate::requests::{metrics, protobuf, traces};
 
 /// The one recorder of this process. Tests tell their numbers apart by tenants of their own, or look
 /// at what no other test moves.
-fn recorder() -> &'static Recorder {
+pub(crate) fn recorder() -> &'static Recorder {
     static RECORDER: OnceLock<Recorder> = OnceLock::new();
     RECORDER.get_or_init(|| Recorder::install().expect("the first"))
 }
@@ -33,12 +33,12 @@ fn samples(name: &str, labels: &[&str]) -> BTreeMap<String, u64> {
         .collect()
 }
 
-fn sum(name: &str, labels: &[&str]) -> u64 {
+pub(crate) fn sum(name: &str, labels: &[&str]) -> u64 {
     samples(name, labels).values().sum()
 }
 
 /// Received, accepted, rejected and shed of a tenant's signal.
-fn items(tenant: &str, signal: &str) -> [u64; 4] {
+pub(crate) fn items(tenant: &str, signal: &str) -> [u64; 4] {
     let labels = [format!("tenant=\"{tenant}\""), format!("signal=\"{signal}\"")];
     let labels = [&*labels[0], &*labels[1]];
     ["received", "accepted", "rejected", "shed"]

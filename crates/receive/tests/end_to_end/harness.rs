@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use auth::{Credential, Credentials, Role};
 use otlp::{Scratch, Signal, Summary, Value};
@@ -31,6 +32,8 @@ pub(crate) struct Recorded {
     pub(crate) journal: watch::Sender<Option<bool>>,
     /// How many tenants have a place.
     pub(crate) tenants_max: AtomicUsize,
+    /// For how many seconds what it was given has been waiting.
+    pub(crate) backlog_s: AtomicU64,
 }
 
 struct Nothing;
@@ -97,6 +100,7 @@ pub(crate) fn options() -> GateOptions {
     GateOptions {
         request_bytes_max: REQUEST_BYTES_MAX,
         in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
+        work_ahead: Duration::from_secs(10),
         durable: false,
     }
 }
@@ -105,7 +109,7 @@ impl Recorded {
     pub(crate) fn new() -> Self {
         let journal = watch::channel(Some(true)).0;
         let tenants_max = AtomicUsize::new(usize::MAX);
-        Self { requests: Mutex::default(), journal, tenants_max }
+        Self { requests: Mutex::default(), journal, tenants_max, backlog_s: AtomicU64::new(0) }
     }
 
     fn has_place_for(&self, tenant: &Tenant) -> bool {
@@ -134,6 +138,10 @@ impl Intake for Recorded {
         let seen = (tenant.to_string(), signal, request.to_vec());
         self.requests.lock().expect("lock").push(seen);
         Ok(summary)
+    }
+
+    fn backlog(&self) -> Duration {
+        Duration::from_secs(self.backlog_s.load(Ordering::Relaxed))
     }
 
     fn journalled(&self, _: &Tenant) -> Pin<Box<dyn Future<Output = bool> + Send>> {

@@ -140,7 +140,7 @@ async fn what_many_requests_inflate_to_together_stays_within_the_budget() {
 #[tokio::test]
 async fn a_dense_bomb_within_the_size_limit_is_refused_for_its_ratio() {
     let roomy =
-        GateOptions { request_bytes_max: 16 << 20, in_flight_bytes_max: 64 << 20, durable: false };
+        GateOptions { request_bytes_max: 16 << 20, in_flight_bytes_max: 64 << 20, ..options() };
     let server = Server::start(roomy, Vec::new());
     let bomb = pack("zstd", &vec![0; 12_000_000]);
     assert!(bomb.len() < 4096);
@@ -157,7 +157,7 @@ async fn a_dense_bomb_within_the_size_limit_is_refused_for_its_ratio() {
 #[tokio::test]
 async fn millions_of_empty_spans_are_rejected_one_by_one() {
     let roomy =
-        GateOptions { request_bytes_max: 16 << 20, in_flight_bytes_max: 64 << 20, durable: false };
+        GateOptions { request_bytes_max: 16 << 20, in_flight_bytes_max: 64 << 20, ..options() };
     let server = Server::start(roomy, Vec::new());
     // One resource with one scope that holds 4 MiB of empty spans.
     let spans = [0x12, 0x00].repeat(2 << 20);

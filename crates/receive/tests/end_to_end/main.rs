@@ -16,6 +16,8 @@ mod harness;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod repeats;
