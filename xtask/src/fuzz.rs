@@ -10,8 +10,8 @@ use crate::steps::{cargo, finish};
 const TARGETS: [&str; 4] = ["bytes", "rewritten", "json", "json-bytes"];
 /// How long each target runs unless told.
 const SECONDS: u64 = 60;
-/// What of each target's inputs is kept in the repository: the smallest ones.
-const CORPUS_BYTES_MAX: u64 = 48 << 10;
+/// What of each target's inputs is kept in the repository: so many, of all sizes.
+const CORPUS_INPUTS_MAX: usize = 200;
 /// Longer inputs take longer and find little else.
 const INPUT_BYTES_MAX: u32 = 2048;
 /// Coverage for libFuzzer, as `cargo fuzz` asks for it, but without a sanitizer: those need a
@@ -29,8 +29,8 @@ struct Options {
     keep: bool,
 }
 
-/// Runs the targets one after the other. `--keep` then puts the smallest inputs that reach all
-/// that was reached into `fuzz/corpus`.
+/// Runs the targets one after the other. `--keep` then puts a part of the smallest inputs that
+/// reach all that was reached into `fuzz/corpus`.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     let options = options(arguments)?;
     let built = root.join("target/fuzz");
@@ -87,7 +87,7 @@ fn host(root: &Path) -> Result<String, String> {
     Ok(host.ok_or("rustc does not tell its host")?.to_owned())
 }
 
-/// Replaces what is kept by the smallest inputs that reach the same, up to a size.
+/// Replaces what is kept by a part of the smallest inputs that reach the same.
 fn keep(binary: &Path, found: &Path, kept: &Path) -> Result<(), String> {
     let merged = found.with_extension("merged");
     let failed = |why: io::Error| format!("{}: {why}", merged.display());
@@ -103,12 +103,9 @@ fn keep(binary: &Path, found: &Path, kept: &Path) -> Result<(), String> {
     }
     inputs.sort();
     fs::remove_dir_all(kept).and_then(|()| fs::create_dir_all(kept)).map_err(failed)?;
-    let mut bytes = 0;
-    for (length, input) in inputs {
-        bytes += length;
-        if bytes > CORPUS_BYTES_MAX {
-            break;
-        }
+    // Evenly over their sizes: small ones reach what is simple, large ones what is deep.
+    let step = inputs.len().div_ceil(CORPUS_INPUTS_MAX).max(1);
+    for (_, input) in inputs.into_iter().rev().step_by(step) {
         let name = input.file_name().ok_or("an input without a name")?;
         fs::copy(&input, kept.join(name)).map_err(failed)?;
     }
