@@ -45,8 +45,8 @@ impl Engine {
             exhausted_at: judgement.exhausted_at_forecast,
             page: state(Urgency::Page),
             ticket: state(Urgency::Ticket),
-            good_total: series.good_total,
-            bad_total: series.bad_total,
+            good_total: u64::try_from(series.good_total).unwrap_or(0),
+            bad_total: u64::try_from(series.bad_total).unwrap_or(0),
             exemplar: exemplar.map(|event| (event.trace_id, event.at)),
         }
     }

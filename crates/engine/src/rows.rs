@@ -31,8 +31,8 @@ struct SeriesRow {
     next_seq: u64,
     key: SeriesKey,
     windows: WindowsSnapshot,
-    good_total: u64,
-    bad_total: u64,
+    good_total: i64,
+    bad_total: i64,
     exemplars: Vec<BadEvent>,
 }
 

@@ -46,8 +46,10 @@ pub(crate) struct Series {
     pub(crate) windows: SeriesWindows,
     pub(crate) exemplars: VecDeque<BadEvent>,
     pub(crate) judgement: Option<Judgement>,
-    pub(crate) good_total: u64,
-    pub(crate) bad_total: u64,
+    /// Since it is known. Signed: where good and total are two metrics, a hand-over may bring more
+    /// good than total.
+    pub(crate) good_total: i64,
+    pub(crate) bad_total: i64,
     /// Counted since it was last judged.
     pub(crate) touched: bool,
     /// One of its alerts fires, so that it is judged at every turn.
@@ -263,8 +265,10 @@ impl Series {
             Disposition::TooOld | Disposition::Future => false,
         };
         if taken {
-            self.good_total = self.good_total.saturating_add(count.good());
-            self.bad_total = self.bad_total.saturating_add(count.bad());
+            let total = i64::try_from(count.total).unwrap_or(i64::MAX);
+            let good = total.saturating_sub(count.bad_signed);
+            self.good_total = self.good_total.saturating_add(good);
+            self.bad_total = self.bad_total.saturating_add(count.bad_signed);
             self.touched = true;
         }
         taken

@@ -17,7 +17,7 @@ pub(crate) struct Streams {
     all: Vec<Stream>,
     free: Vec<u32>,
     feeds: Arena<Feed>,
-    /// Streams whose newest point waits.
+    /// Streams whose newest point waits, or waited.
     touched: Vec<u32>,
     /// Points that wait.
     waiting: usize,
@@ -33,6 +33,7 @@ pub(crate) struct Streams {
 struct Stream {
     key: Key,
     identity: u128,
+    /// What the engine goes on from; if it `ended`, only the latest time and start are known.
     newest: Sample,
     /// The time of the point before the newest one, if the newest one goes on from it; 0 = none.
     before_ns: u64,
@@ -176,6 +177,9 @@ impl Streams {
     pub(crate) fn take(&mut self, id: u32, sample: Sample) -> Result<(), Full> {
         let stream = &mut self.all[id as usize];
         let newest = stream.newest;
+        if !sample.is_taken_after(&newest) {
+            return self.take_odd(id, sample);
+        }
         let follows = sample.follows(&newest);
         if stream.is_waiting {
             if follows && sample.stands_for(&newest, stream.before_ns) {
@@ -201,6 +205,29 @@ impl Streams {
         Ok(())
     }
 
+    /// Takes a point that the engine may drop, and after the newest one in any case: were it the
+    /// newest itself, it would pass for what the next one goes on from.
+    #[cold]
+    fn take_odd(&mut self, id: u32, sample: Sample) -> Result<(), Full> {
+        if self.waiting >= self.waiting_max {
+            return Err(Full);
+        }
+        self.waiting += 1;
+        let stream = &mut self.all[id as usize];
+        let points = &mut self.feeds.get_mut(stream.feed).points;
+        if std::mem::take(&mut stream.is_waiting) {
+            points.push(stream.newest.point(stream.identity, id));
+        }
+        points.push(sample.point(stream.identity, id));
+        // Of two writers, the engine alone knows which it follows.
+        if sample.is_of_an_older_writer(&stream.newest) && !sample.ended {
+            let time_ns = sample.time_ns.max(stream.newest.time_ns);
+            stream.newest = Sample { time_ns, ended: true, ..stream.newest };
+            stream.before_ns = 0;
+        }
+        Ok(())
+    }
+
     /// Takes a point of a stream that there was no room to remember.
     pub(crate) fn take_loose(&mut self, new: NewStream, sample: Sample) -> Result<(), Full> {
         if self.waiting >= self.waiting_max {
@@ -223,9 +250,10 @@ impl Streams {
         }
         for id in self.touched.drain(..) {
             let stream = &mut self.all[id as usize];
-            stream.is_waiting = false;
-            let point = stream.newest.point(stream.identity, id);
-            self.feeds.get_mut(stream.feed).points.push(point);
+            if std::mem::take(&mut stream.is_waiting) {
+                let point = stream.newest.point(stream.identity, id);
+                self.feeds.get_mut(stream.feed).points.push(point);
+            }
         }
         let key_of = |id: u32| series.get(id).key.clone();
         let filled = self.feeds.values_mut().filter(|feed| !feed.points.is_empty());
@@ -279,15 +307,25 @@ impl Streams {
 
 impl Sample {
     /// Whether the stream simply went on since `before`: the difference of both is what was counted
-    /// in between.
+    /// in between, with nothing to correct.
     #[inline(always)]
     fn follows(&self, before: &Self) -> bool {
         self.start_ns == before.start_ns
             && before.start_ns < before.time_ns
             && before.time_ns < self.time_ns
-            && self.counted.is_from(before.counted)
-            && self.beside.is_from(before.beside)
-            && !(self.ended || before.ended)
+            && has_grown(self.counted, before.counted)
+            && has_grown(self.beside, before.beside)
+            && !before.ended
+    }
+
+    /// Whether the engine surely takes it, which follows `newest` or an older point.
+    #[inline(always)]
+    fn is_taken_after(&self, newest: &Self) -> bool {
+        self.time_ns > newest.time_ns && !self.is_of_an_older_writer(newest) && !self.ended
+    }
+
+    fn is_of_an_older_writer(&self, newest: &Self) -> bool {
+        self.start_ns != 0 && self.start_ns < newest.start_ns
     }
 
     /// Whether `before` is needless, which this one follows: what came up to it and what came since
@@ -312,4 +350,8 @@ impl Sample {
             ended: self.ended,
         }
     }
+}
+
+fn has_grown(now: Counted, before: Counted) -> bool {
+    now.total >= before.total && now.bad >= before.bad && now.uncertain >= before.uncertain
 }

@@ -1,8 +1,8 @@
 //! Differences of cumulative streams.
 //!
 //! Rules: OpenTelemetry metrics data model, "Resets and Gaps", "Single-Writer" and "No recorded
-//! value", with three choices where it leaves one. A value that drops under the same start is a
-//! reset. A stream that is seen for the first time counts in full only if it started while fogbell
+//! value", with three choices where it leaves one. A number of events that drops under the same
+//! start is a reset. A stream that is seen for the first time counts in full only if it started while fogbell
 //! listened. A point whose start is before the one that is followed comes from a second writer and
 //! is dropped, until the followed one has gone stale.
 
@@ -157,7 +157,7 @@ impl Streams {
             return None;
         }
         let stale_before = now.before(self.options.stale_after);
-        let step = step(baseline, point, stale_before, &mut self.stats);
+        let step = step(baseline, feed.kind, point, stale_before, &mut self.stats);
         let before = *baseline;
         if !matches!(step, Step::Drop) {
             *baseline = Baseline::of(point, now);
@@ -251,13 +251,20 @@ impl Baseline {
         Self { start, time, taken_at: now, counted, beside, ended: false }
     }
 
-    fn is_above(&self, point: &StreamPoint) -> bool {
-        !(point.counted.is_from(self.counted) && point.beside.is_from(self.beside))
+    fn is_above(&self, kind: PointKind, point: &StreamPoint) -> bool {
+        let fall = self.counted.total.saturating_sub(point.counted.total);
+        // Where one side of an SLI is a stream of its own, its events may be an estimate, too.
+        let estimated = match kind {
+            PointKind::Good | PointKind::Bad => self.counted.uncertain.max(point.counted.uncertain),
+            PointKind::TotalAndBad | PointKind::Total | PointKind::TotalBesideBad => 0,
+        };
+        fall > estimated || !point.beside.is_from(self.beside)
     }
 }
 
 fn step(
     baseline: &Baseline,
+    kind: PointKind,
     point: &StreamPoint,
     stale_before: Timestamp,
     stats: &mut StreamStats,
@@ -285,7 +292,7 @@ fn step(
         stats.unknown_starts += 1;
         return Step::Baseline;
     }
-    if baseline.is_above(point) {
+    if baseline.is_above(kind, point) {
         stats.value_drops += 1;
         return Step::Full { from: baseline.time };
     }
@@ -312,27 +319,41 @@ fn gain(
     is_any.then_some(Gain { counted, beside })
 }
 
-/// What an increase of a stream means for its series.
+/// What a stream's change means for its series. Estimates may fall: then bad is a correction.
 fn counted_as(kind: PointKind, counted: Counted, before: Counted) -> Count {
     let total = counted.total.saturating_sub(before.total);
-    let bad = counted.bad.saturating_sub(before.bad);
     let uncertain = counted.uncertain.saturating_sub(before.uncertain);
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let bad_signed = change(counted.bad, before.bad);
+    let observed = |bad: i64| u64::try_from(bad).unwrap_or(0);
     match kind {
         PointKind::TotalAndBad => {
-            Count { total, bad_signed: signed(bad), bad_observed: bad, uncertain }
+            Count { total, bad_signed, bad_observed: observed(bad_signed), uncertain }
         }
         // How many of them are bad only shows once the good ones are taken away.
-        PointKind::Total => {
-            Count { total, bad_signed: signed(total), bad_observed: 0, uncertain: 0 }
+        PointKind::Total => Count {
+            total,
+            bad_signed: change(counted.total, before.total),
+            bad_observed: 0,
+            uncertain: 0,
+        },
+        PointKind::Good => {
+            let good = change(counted.total, before.total);
+            Count { bad_signed: good.saturating_neg(), uncertain, ..Count::ZERO }
         }
-        PointKind::Good => Count { bad_signed: -signed(total), uncertain, ..Count::ZERO },
         PointKind::Bad => {
-            let bad = total.max(bad);
-            Count { total: 0, bad_signed: signed(bad), bad_observed: bad, uncertain }
+            let bad_signed = change(counted.total, before.total).max(bad_signed);
+            Count { total: 0, bad_signed, bad_observed: observed(bad_signed), uncertain }
         }
         PointKind::TotalBesideBad => Count { total, ..Count::ZERO },
     }
+}
+
+fn change(now: u64, before: u64) -> i64 {
+    i64::try_from(i128::from(now) - i128::from(before)).unwrap_or(if now > before {
+        i64::MAX
+    } else {
+        i64::MIN
+    })
 }
 
 #[cfg(test)]

@@ -86,6 +86,37 @@ fn a_dropped_value_under_the_same_start_is_a_counted_reset() {
     assert_eq!(streams.stats().value_drops, 1);
 }
 
+/// An exponential histogram that merges its buckets estimates anew how much of the one across the
+/// threshold is bad; nothing began anew.
+#[test]
+fn fewer_bad_events_of_no_fewer_are_a_correction() {
+    let mut streams = streams();
+    let points = [point(150, 200, 100, 68), point(150, 204, 103, 40), point(150, 208, 104, 41)];
+    let added = feed(&mut streams, &points);
+    let expected = [Some((150, 200, 100, 68)), Some((200, 204, 3, -28)), Some((204, 208, 1, 1))];
+    assert_eq!(added, expected);
+    assert_eq!(streams.stats(), StreamStats::default());
+}
+
+#[test]
+fn good_events_of_a_stream_of_their_own_may_be_estimated_lower() {
+    let feed = Feed { kind: PointKind::Good, ..FEED };
+    let with = |time, total, uncertain| {
+        let counted = Counted { total, bad: 0, uncertain };
+        StreamPoint { counted, ..point(150, time, 0, 0) }
+    };
+    let mut streams = streams();
+    let mut bad = |point: StreamPoint| {
+        let gain = streams.increment(feed, 0, &point, point.time);
+        gain.map_or(0, |gain| gain.counted.count.bad_signed)
+    };
+    assert_eq!(bad(with(200, 80, 30)), -80);
+    assert_eq!(bad(with(204, 70, 30)), 10);
+    // More than the bucket across the threshold can explain.
+    assert_eq!(bad(with(208, 30, 9)), -30);
+    assert_eq!(streams.stats().value_drops, 1);
+}
+
 #[test]
 fn repeats_and_older_points_are_dropped() {
     let mut streams = streams();
