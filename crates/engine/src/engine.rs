@@ -12,6 +12,7 @@ use slo::stream::{StreamOptions, Streams};
 
 use crate::command::carry_out;
 use crate::opening::Openings;
+use crate::pairings::Pairings;
 use crate::persist::{LogEntry, incident_row, next_number_row};
 use crate::refresh::Refresh;
 use crate::requests::Requests;
@@ -45,6 +46,7 @@ pub struct Engine {
     pub(crate) anything: ServiceState,
     pub(crate) overflow: Overflow,
     pub(crate) streams: Streams,
+    pub(crate) pairings: Pairings,
     pub(crate) alerts: AlertBook,
     pub(crate) correlator: Correlator,
     pub(crate) traces: TraceIndex,
@@ -76,6 +78,7 @@ impl Engine {
             anything: ServiceState::new(),
             overflow: Overflow::new(),
             streams: Streams::new(stream_options(now), seeds(options.seed)),
+            pairings: Pairings::default(),
             alerts: AlertBook::new(ALERTS_MAX),
             correlator: Correlator::new(options.seed, slow(&options)),
             traces: TraceIndex::new(slow(&options)),
@@ -128,6 +131,8 @@ impl Engine {
     pub fn redefine(&mut self, options: EngineOptions) {
         self.options = EngineOptions { epoch: self.options.epoch, ..options };
         self.series.redefine(&self.options, &self.hasher);
+        let series = &self.series;
+        self.pairings.retain(|ordinal| series.index_of_ordinal(ordinal).is_some());
     }
 
     /// The engine's time.

@@ -25,6 +25,7 @@ impl Engine {
     /// Judges what was touched, and now and then everything; then lets incidents follow.
     pub(crate) fn judge(&mut self) {
         let now = self.now;
+        self.count_pairs();
         for tree in self.traces.advance(now) {
             self.correlator.trace(&tree, now);
         }

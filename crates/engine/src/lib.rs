@@ -4,6 +4,7 @@
 //! `poll_timeout()`, and rows to restore from. It never waits, reads no clock and touches no IO.
 
 mod command;
+mod counting;
 mod describing;
 mod effect;
 mod engine;
@@ -13,6 +14,7 @@ mod judging;
 mod looking;
 mod opening;
 mod options;
+mod pairings;
 mod persist;
 mod refresh;
 mod requests;

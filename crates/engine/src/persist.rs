@@ -20,6 +20,7 @@ pub(crate) enum Table {
     Incident = b'i',
     Correlator = b'k',
     Log = b'l',
+    Pairings = b'm',
     NextNumber = b'n',
     Presence = b'p',
     Series = b's',
@@ -42,12 +43,13 @@ impl LogEntry {
 }
 
 impl Table {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Alerts,
         Self::Baselines,
         Self::Incident,
         Self::Correlator,
         Self::Log,
+        Self::Pairings,
         Self::NextNumber,
         Self::Presence,
         Self::Series,

@@ -68,6 +68,7 @@ impl Engine {
         }
         self.write_series(&mut rows);
         rows.extend(self.streams.take_rows().into_iter().map(row_of_streams));
+        rows.extend(self.pairings.take_rows());
         if self.now.since(self.slow_rows_at) >= SLOW_ROWS_EVERY {
             self.slow_rows_at = self.now;
             self.streams.evict(self.now);
@@ -156,6 +157,7 @@ impl Engine {
                 Some((table @ (Table::Baselines | Table::Streams), Some(number))) => {
                     stream_row(table, number, &value).map(|row| streams.push(row))
                 }
+                Some((Table::Pairings, Some(ordinal))) => engine.restore_pairing(ordinal, &value),
                 Some((table, _)) => engine.restore_row(table, &value, &mut report),
                 None => None,
             };
@@ -193,7 +195,9 @@ impl Engine {
                 let bytes = read::<Vec<u8>>(value)?;
                 self.correlator = Correlator::restore(seed, slow, &bytes).ok()?;
             }
-            Table::Baselines | Table::Log | Table::Series | Table::Streams => return None,
+            Table::Baselines | Table::Log | Table::Pairings | Table::Series | Table::Streams => {
+                return None;
+            }
         }
         Some(())
     }
@@ -210,6 +214,12 @@ impl Engine {
             series.exemplars = row.exemplars.into();
         }
         Some(row.next_seq)
+    }
+
+    fn restore_pairing(&mut self, ordinal: u64, value: &[u8]) -> Option<()> {
+        let ordinal = u32::try_from(ordinal).ok()?;
+        self.pairings.restore(ordinal, read(value)?);
+        Some(())
     }
 
     /// Counts again what the log holds and no series row covers.

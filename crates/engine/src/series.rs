@@ -169,8 +169,12 @@ impl SeriesTable {
 
     /// The series that the store knows by this number.
     pub(crate) fn of_ordinal(&mut self, ordinal: u32) -> Option<&mut Series> {
-        let index = *self.by_ordinal.get(&ordinal)?;
+        let index = self.index_of_ordinal(ordinal)?;
         self.get_mut(index)
+    }
+
+    pub(crate) fn index_of_ordinal(&self, ordinal: u32) -> Option<u32> {
+        self.by_ordinal.get(&ordinal).copied()
     }
 
     /// Series that were made since the last call.

@@ -1,16 +1,13 @@
-//! What a delta says: who was heard, and what was counted.
+//! What a delta says of services: who was heard, and which source their SLIs come from.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::{
-    AutomaticSli, AutomaticSource, PaneDelta, PointsDelta, SeriesDelta, SeriesKey, Service,
-    ServiceDelta, Timestamp,
+    AutomaticSli, AutomaticSource, PaneDelta, SeriesKey, Service, ServiceDelta, Timestamp,
 };
-use slo::panes::PaneCounts;
 use slo::presence::{Presence, SILENCE_AFTER};
-use slo::stream::{Feed, Increment};
 
 use crate::Engine;
 use crate::series::Series;
@@ -86,24 +83,6 @@ impl Overflow {
     }
 }
 
-/// What streams have counted for a series in a hand-over.
-struct Fed {
-    index: u32,
-    ordinal: u32,
-    /// What began earlier is the other source's.
-    from: Timestamp,
-    panes: PaneCounts,
-}
-
-impl Fed {
-    fn add(&mut self, increment: &Increment) {
-        // What began while the other source still ruled is only the baseline.
-        if increment.from >= self.from && !increment.count.is_zero() {
-            increment.spread(&mut self.panes);
-        }
-    }
-}
-
 impl Engine {
     /// Notes who was heard.
     pub(crate) fn hear(&mut self, delta: &PaneDelta) {
@@ -126,7 +105,7 @@ impl Engine {
     }
 
     /// The key under which a series is judged.
-    fn judged_as(&self, key: &Arc<SeriesKey>) -> Arc<SeriesKey> {
+    pub(crate) fn judged_as(&self, key: &Arc<SeriesKey>) -> Arc<SeriesKey> {
         match &**key {
             SeriesKey::Automatic { service, sli, source } if !self.has_room_for(service) => {
                 Arc::clone(&self.overflow.keys[*sli as usize][*source as usize])
@@ -135,63 +114,8 @@ impl Engine {
         }
     }
 
-    /// Adds counts to their series.
-    pub(crate) fn count(&mut self, delta: &PaneDelta) {
-        for touched in &delta.series {
-            let SeriesDelta { id, key, panes, exemplars } = touched;
-            let key = self.judged_as(key);
-            let Some(from) = self.counts_from(&key) else { continue };
-            let Some(index) = self.series.resolve(delta.worker, *id, &key) else { continue };
-            let Some(series) = self.series.get_mut(index) else { continue };
-            for counted in panes.iter().filter(|counted| counted.pane.end() > from) {
-                if series.add(counted.pane, counted.count, self.now) {
-                    self.log.counts.push((series.ordinal, counted.pane, counted.count));
-                }
-            }
-            series.remember(exemplars);
-            let _ = series.dirty_from.get_or_insert(self.log_seq);
-        }
-    }
-
-    /// Turns cumulative points into counts.
-    pub(crate) fn difference(&mut self, delta: &PaneDelta) {
-        for PointsDelta { id, key, kind, beside, points } in &delta.points {
-            let Some(mut counted) = self.fed(delta.worker, *id, key) else { continue };
-            let mut beside = beside.as_ref().and_then(|(id, key)| self.fed(delta.worker, *id, key));
-            let feed = Feed { series: counted.ordinal, kind: *kind };
-            for point in points {
-                let gain = self.streams.increment(feed, delta.worker, point, self.now);
-                let Some(gain) = gain else { continue };
-                counted.add(&gain.counted);
-                beside.iter_mut().for_each(|beside| beside.add(&gain.beside));
-            }
-            self.count_fed(counted);
-            beside.into_iter().for_each(|beside| self.count_fed(beside));
-        }
-    }
-
-    /// A series that streams count for; `None` if another source rules it, or it is not judged.
-    fn fed(&mut self, worker: u32, id: u32, key: &Arc<SeriesKey>) -> Option<Fed> {
-        let key = self.judged_as(key);
-        let from = self.counts_from(&key)?;
-        let index = self.series.resolve(worker, id, &key)?;
-        let series = self.series.get_mut(index)?;
-        // Baselines know it by its number, which must be written down with them.
-        let _ = series.dirty_from.get_or_insert(self.log_seq);
-        Some(Fed { index, ordinal: series.ordinal, from, panes: PaneCounts::default() })
-    }
-
-    fn count_fed(&mut self, mut fed: Fed) {
-        let Some(series) = self.series.get_mut(fed.index) else { return };
-        for counted in fed.panes.drain() {
-            if series.add(counted.pane, counted.count, self.now) {
-                self.log.counts.push((series.ordinal, counted.pane, counted.count));
-            }
-        }
-    }
-
     /// From when on the events of a key count; `None` if another source rules its series.
-    fn counts_from(&mut self, key: &SeriesKey) -> Option<Timestamp> {
+    pub(crate) fn counts_from(&mut self, key: &SeriesKey) -> Option<Timestamp> {
         let SeriesKey::Automatic { service, sli, source } = key else {
             return Some(Timestamp::ZERO);
         };

@@ -15,6 +15,7 @@ use crate::{AutomaticOptions, Command, Effect, Engine, EngineOptions, Input, Ref
 
 mod incidents;
 mod restarts;
+mod sides;
 
 const START_S: u64 = 1_795_400_000;
 

@@ -18,7 +18,7 @@ pub struct PaneDelta {
     pub worker: u32,
     /// SLI series that were touched.
     pub series: Vec<SeriesDelta>,
-    /// Cumulative points that some SLI selects, not yet differenced.
+    /// Points of streams that some SLI selects, not yet differenced.
     pub points: Vec<PointsDelta>,
     /// Services that were heard.
     pub services: Vec<ServiceDelta>,
@@ -94,8 +94,9 @@ pub enum PointKind {
     TotalBesideBad,
 }
 
-/// Cumulative points of streams that count for the same series. Baselines are the engine's: a
-/// stream may move between connections.
+/// Points of streams that count for the same series: cumulative ones, and increments of one side
+/// of an SLI whose sides are two metrics. Baselines are the engine's: a stream may move between
+/// connections.
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct PointsDelta {
     /// Dense within the worker, for the series.
@@ -111,10 +112,11 @@ pub struct PointsDelta {
     pub points: Vec<StreamPoint>,
 }
 
-/// A cumulative point.
+/// A point of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct StreamPoint {
-    /// Identity of the stream: hash of resource, scope, metric name and point attributes.
+    /// Identity of the stream: hash of the resource in the upper half, of scope, metric name and
+    /// point attributes in the lower one.
     pub stream: u128,
     /// Dense within the worker, for the stream and what it counts for; [`StreamPoint::NO_ID`] if
     /// the worker does not know the stream by a number.
@@ -129,6 +131,8 @@ pub struct StreamPoint {
     pub beside: Counted,
     /// The flag `NO_RECORDED_VALUE`: the stream ends here.
     pub ended: bool,
+    /// It is what was counted since `start`, of a stream of increments.
+    pub is_delta: bool,
 }
 
 /// Events since a stream began.
@@ -282,6 +286,12 @@ impl PaneDelta {
 impl StreamPoint {
     /// Stands for "no number".
     pub const NO_ID: u32 = u32::MAX;
+
+    /// Names the resource that the stream comes from.
+    #[must_use]
+    pub const fn source(&self) -> u64 {
+        (self.stream >> 64) as u64
+    }
 }
 
 impl Counted {

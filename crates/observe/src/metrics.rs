@@ -1,5 +1,6 @@
 mod automatic;
 mod declared;
+mod fractions;
 mod split;
 mod value;
 
@@ -19,6 +20,7 @@ use crate::state::{Accepted, State};
 use crate::streams::{NewStream, Sample};
 use crate::tables::attributes_hash;
 use automatic::ServerHistogram;
+pub(crate) use fractions::Fractions;
 use split::Boundary;
 use value::{Histogram, PointView};
 
@@ -100,16 +102,18 @@ impl<'a> MetricWalk<'_, 'a> {
         accepted
     }
 
-    /// Adds what a point of an unsampled series counts: at once if it is an increment, as a point
-    /// of its stream if it is cumulative.
+    /// Adds what a point of an unsampled series counts: at once if it is an increment of both sides
+    /// of its SLI, else as a point of its stream.
     fn add(&mut self, series: u32, view: &PointView<'a>, kind: PointKind, count: Count) {
         match view.temporality {
+            Temporality::Delta if view.has_value() && kind != PointKind::TotalAndBad => {
+                self.push_increment(series, view, kind, count);
+            }
             Temporality::Delta if view.has_value() => {
                 let until = Timestamp::from_unix_ns(view.time_unix_ns);
                 let from =
                     if view.start_unix_ns == 0 { view.time_unix_ns } else { view.start_unix_ns };
                 let from = Timestamp::from_unix_ns(from);
-                let count = increment_of(kind, count);
                 let panes = &mut self.state.tables.touch_series(series).panes;
                 Increment { from, until, count }.spread(panes);
             }
@@ -117,6 +121,17 @@ impl<'a> MetricWalk<'_, 'a> {
             Temporality::Delta => {}
             Temporality::Unspecified => self.state.counters.points_ignored += 1,
         }
+    }
+
+    /// What one of two streams has counted, which the engine counts together.
+    fn push_increment(&mut self, series: u32, view: &PointView<'a>, kind: PointKind, count: Count) {
+        let (generation, seed) = (self.state.tables.generation, self.state.tables.seed);
+        let feed = self.state.streams.feed(seed, (series, NONE), kind, generation);
+        let new = NewStream { identity: self.stream(view), feed, failed: false };
+        let counted = view.sample(value::counted(count), Counted::default());
+        let sample = Sample { is_delta: true, ..counted };
+        let taken = self.state.streams.take_loose(new, sample);
+        self.state.count_dropped(taken);
     }
 
     /// A cumulative point that counts for one series.
@@ -171,9 +186,9 @@ impl<'a> MetricWalk<'_, 'a> {
         let hash = Seed::COMMON.start(STREAM).bytes(self.scope.0).bytes(self.scope.1);
         let hash = hash.bytes(name).bytes(unit).finish();
         let attributes = attributes_hash(POINT_ATTRIBUTES, view.attributes.clone());
-        let parts = [hash, self.resource_hash, attributes];
-        let bytes = parts.map(u128::to_le_bytes);
-        Seed::COMMON.of(STREAM, bytes.as_flattened())
+        let parts = [hash, attributes].map(u128::to_le_bytes);
+        let rest = Seed::COMMON.of(STREAM, parts.as_flattened());
+        self.resource_hash << 64 | u128::from(rest as u64)
     }
 
     /// The part of a stream's key that all points of a metric have.
@@ -301,21 +316,5 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
         self.fields.clear();
         self.slots.clear();
         (self.key, self.known) = (None, None);
-    }
-}
-
-/// What an increment of a stream of this kind means for its series: as the engine reads the
-/// difference of two cumulative points.
-fn increment_of(kind: PointKind, count: Count) -> Count {
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let Count { total, uncertain, .. } = count;
-    match kind {
-        PointKind::TotalAndBad => count,
-        PointKind::Total => Count { total, bad_signed: signed(total), ..Count::ZERO },
-        PointKind::Good => Count { bad_signed: -signed(total), uncertain, ..Count::ZERO },
-        PointKind::Bad => {
-            Count { total: 0, bad_signed: signed(total), bad_observed: total, uncertain }
-        }
-        PointKind::TotalBesideBad => Count { total, ..Count::ZERO },
     }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use model::{Count, Pane, Timestamp};
 
 use crate::declared::Tallies;
+use crate::metrics::Fractions;
 use crate::options::{
     AutomaticSettings, FUTURE_SKEW_MAX, GENERATION_S, IDLE_GENERATIONS, LATENCY_THRESHOLD_NS,
     ObserverOptions,
@@ -25,6 +26,7 @@ pub(crate) struct State {
     /// What takes longer is slow.
     pub(crate) slow_ns: u64,
     pub(crate) streams: Streams,
+    pub(crate) fractions: Fractions,
     pub(crate) dropped: Dropped,
     pub(crate) counters: Counters,
     /// The latest `now` that was given; it never steps back.
@@ -108,6 +110,7 @@ impl State {
             automatic: options.automatic,
             slow_ns: slow_ns(options.automatic),
             streams: Streams::new(limits.streams, limits.points),
+            fractions: Fractions::new(limits.streams),
             dropped: Dropped::default(),
             counters: Counters::default(),
             now: Timestamp::ZERO,
@@ -156,7 +159,9 @@ impl State {
             let generation = generation(self.now);
             self.streams.keep(&mut self.tables.series);
             self.tables.sweep(generation);
-            self.streams.sweep(generation.saturating_sub(IDLE_GENERATIONS));
+            let since = generation.saturating_sub(IDLE_GENERATIONS);
+            self.streams.sweep(since);
+            self.fractions.sweep(since);
             self.recall.age(generation);
         }
     }

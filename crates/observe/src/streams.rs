@@ -75,6 +75,7 @@ pub(crate) struct Sample {
     pub(crate) counted: Counted,
     pub(crate) beside: Counted,
     pub(crate) ended: bool,
+    pub(crate) is_delta: bool,
 }
 
 /// There was no room for a point in the hand-over.
@@ -348,6 +349,7 @@ impl Sample {
             counted: self.counted,
             beside: self.beside,
             ended: self.ended,
+            is_delta: self.is_delta,
         }
     }
 }

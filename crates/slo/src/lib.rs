@@ -4,6 +4,7 @@ pub mod budget;
 pub mod filter;
 pub mod judge;
 pub mod openslo;
+pub mod pairing;
 pub mod panes;
 pub mod presence;
 pub mod stream;

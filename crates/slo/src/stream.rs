@@ -2,9 +2,9 @@
 //!
 //! Rules: OpenTelemetry metrics data model, "Resets and Gaps", "Single-Writer" and "No recorded
 //! value", with three choices where it leaves one. A number of events that drops under the same
-//! start is a reset. A stream that is seen for the first time counts in full only if it started while fogbell
-//! listened. A point whose start is before the one that is followed comes from a second writer and
-//! is dropped, until the followed one has gone stale.
+//! start is a reset. A stream that is seen for the first time counts in full only if it started
+//! while fogbell listened. A point whose start is before the one that is followed comes from a
+//! second writer and is dropped, until the followed one has gone stale.
 
 mod rows;
 mod spread;
@@ -147,6 +147,10 @@ impl Streams {
         if !point.time.is_set() || point.time > now.after(self.options.skew) {
             self.stats.future += u64::from(point.time.is_set());
             return None;
+        }
+        if point.is_delta {
+            let from = if point.start.is_set() { point.start } else { point.time };
+            return gain(feed.kind, point, from, &Baseline::default());
         }
         let Some(at) = self.table.find(feed, worker, point) else {
             return self.first_point(feed, worker, point, now);

@@ -145,6 +145,7 @@ fn cumulative(at: Timestamp, started: Timestamp, requests: u64) -> PaneDelta {
         counted: Counted { total: requests, bad: 0, uncertain: 0 },
         beside: Counted { total: requests, bad: requests / 10, uncertain: 0 },
         ended: false,
+        is_delta: false,
     };
     PaneDelta {
         points: vec![PointsDelta {

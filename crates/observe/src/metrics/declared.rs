@@ -1,5 +1,5 @@
 use model::{Count, PointKind, Timestamp};
-use otlp::{Metric, MetricKind, Number};
+use otlp::{Metric, MetricKind, Number, Temporality};
 use slo::filter::{Intrinsic, Program, SlotValue};
 use slo::openslo::RAW_PARTS;
 
@@ -42,6 +42,7 @@ impl<'a> MetricWalk<'_, 'a> {
         if !sums && value.is_none() {
             return;
         }
+        let mut counted = None;
         for at in 0..self.slots.find(&self.plan.fields, &mut self.state.tallies.metrics) {
             let Some(sli) = self.plan.slis.get(self.slots.found(at)) else { continue };
             if sums && sli.asks_for_value() {
@@ -58,12 +59,28 @@ impl<'a> MetricWalk<'_, 'a> {
             }
             let numerator = self.passes(&sli.numerator.program);
             if sums {
-                let events = value.map_or(0, whole_of);
+                let events = *counted.get_or_insert_with(|| self.events_of(view, value));
                 let selected = |passes: bool| passes.then_some(Selected { events, uncertain: 0 });
                 self.count_stream(sli, view, selected(total), selected(numerator));
             } else if total {
                 let good = numerator == (sli.numerator_is == plan::Selected::Good);
                 self.count_point(sli, view, good);
+            }
+        }
+    }
+
+    /// The events that a point of a counter stands for: what is negative or no number is none.
+    fn events_of(&mut self, view: &PointView<'a>, value: Option<Number>) -> u64 {
+        match value {
+            None => 0,
+            Some(Number::Int(number)) => u64::try_from(number).unwrap_or(0),
+            Some(Number::Double(number)) => {
+                let is_delta = view.temporality == Temporality::Delta;
+                if !is_delta || number.fract() == 0.0 || !(number > 0.0 && number.is_finite()) {
+                    return number.round() as u64;
+                }
+                let stream = self.stream_key(view);
+                self.state.fractions.whole(stream, number, self.state.tables.generation)
             }
         }
     }
@@ -195,13 +212,5 @@ fn number_value<'a>(value: Option<Number>) -> SlotValue<'a> {
         Some(Number::Int(number)) => SlotValue::Int(number),
         Some(Number::Double(number)) => SlotValue::Float(number),
         None => SlotValue::Missing,
-    }
-}
-
-/// A counter's value in whole events; what is negative or no number is none.
-fn whole_of(value: Number) -> u64 {
-    match value {
-        Number::Int(number) => u64::try_from(number).unwrap_or(0),
-        Number::Double(number) => number.round() as u64,
     }
 }

@@ -43,6 +43,7 @@ impl PointView<'_> {
             counted,
             beside,
             ended: !self.has_value(),
+            is_delta: false,
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::{Counted, PointKind, PointsDelta, StreamPoint};
@@ -223,6 +224,7 @@ fn cumulative_points_go_to_the_engine_as_they_are() {
             counted: Counted { total: 8, bad: 0, uncertain: 0 },
             beside: Counted { total: 8, bad: 2, uncertain: 0 },
             ended: false,
+            is_delta: false,
         }],
     };
     assert_eq!(*points, expected);
@@ -306,18 +308,41 @@ fn sides_that_come_as_two_metrics_are_told_apart() {
             metric("other", "1", sum(temporality, vec![number("", Number::AsInt(5))])),
         ]
     };
-    for (numerator, kinds, bad) in [
-        ("good", [PointKind::Total, PointKind::Good], 3),
-        ("bad", [PointKind::TotalBesideBad, PointKind::Bad], 97),
+    for (numerator, kinds) in [
+        ("good", [PointKind::Total, PointKind::Good]),
+        ("bad", [PointKind::TotalBesideBad, PointKind::Bad]),
     ] {
         let selected = format!(r#"{{ metric.name = "{numerator}" }}"#);
         let slis = plan("metrics", numerator, &selected, total, "");
-        let delta = judged(slis.clone(), list(DELTA, numerator));
-        assert_eq!(declared(&delta, "objective"), [(vec![], (100, bad))].into(), "{numerator}");
-        let delta = judged(slis, list(CUMULATIVE, numerator));
-        assert_eq!(told(&delta).map(|(kind, _)| kind).collect::<Vec<_>>(), kinds);
-        assert_eq!(told(&delta).map(|(_, p)| p.counted.total).collect::<Vec<_>>(), [100, 97]);
+        for temporality in [DELTA, CUMULATIVE] {
+            let delta = judged(slis.clone(), list(temporality, numerator));
+            assert_eq!(told(&delta).map(|(kind, _)| kind).collect::<Vec<_>>(), kinds);
+            assert_eq!(told(&delta).map(|(_, p)| p.counted.total).collect::<Vec<_>>(), [100, 97]);
+            assert!(told(&delta).all(|(_, p)| p.is_delta == (temporality == DELTA)));
+            let sources: BTreeSet<_> = told(&delta).map(|(_, p)| p.source()).collect();
+            assert_eq!(sources.len(), 1);
+        }
     }
+}
+
+#[test]
+fn increments_of_part_of_an_event_add_up() {
+    let slis = plan("metrics", "bad", "{ point.code = 500 }", r#"{ metric.name = "cost" }"#, "");
+    let mut observer = judging(slis);
+    let mut counted = (0, 0);
+    for n in 1..=10 {
+        let with = |code, value| NumberDataPoint {
+            time_unix_nano: NOW.unix_ns() + n,
+            ..number(code, Number::AsDouble(value))
+        };
+        let points = vec![with("code=200", 0.4), with("code=500", 0.2)];
+        let list = vec![metric("cost", "1", sum(DELTA, points))];
+        observer.metrics(&metrics(SHOP, list), NOW).unwrap();
+        for (total, bad) in declared(&observer.flush(), "objective").into_values() {
+            counted = (counted.0 + total, counted.1 + bad);
+        }
+    }
+    assert_eq!(counted, (6, 2));
 }
 
 #[test]

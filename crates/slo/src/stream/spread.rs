@@ -1,3 +1,4 @@
+use borsh::{BorshDeserialize, BorshSerialize};
 use model::{Count, PANE_NS, Pane, Timestamp};
 
 use crate::panes::PaneCounts;
@@ -7,7 +8,7 @@ use crate::panes::PaneCounts;
 pub const SPREAD_PANES_MAX: usize = 720;
 
 /// What a stream counted over `(from, until]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Increment {
     /// Before the first event.
     pub from: Timestamp,
@@ -35,6 +36,16 @@ impl Increment {
         for (&(pane, _), count) in slots.iter().zip(counts).filter(|(_, count)| !count.is_zero()) {
             panes.add(pane, count);
         }
+    }
+
+    /// Shares the events out in the same way over what comes up to `at`, within the time of the
+    /// increment, and what comes after.
+    #[must_use]
+    pub fn cut(self, at: Timestamp) -> (Self, Self) {
+        let at = at.clamp(self.from, self.until.max(self.from));
+        let widths = [at.unix_ns() - self.from.unix_ns(), self.until.since(at).as_nanos() as u64];
+        let counts = shares_of(self.count, &widths);
+        (Self { until: at, count: counts[0], ..self }, Self { from: at, count: counts[1], ..self })
     }
 }
 

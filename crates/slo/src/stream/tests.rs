@@ -24,6 +24,7 @@ fn point(start: u64, time: u64, total: u64, bad: u64) -> StreamPoint {
         counted: Counted { total, bad, uncertain: 0 },
         beside: Counted::default(),
         ended: false,
+        is_delta: false,
     }
 }
 
