@@ -31,8 +31,6 @@ pub struct Observation {
     pub annotations: Labels,
     /// Whether it holds.
     pub condition: Condition,
-    /// How long it must hold before it fires.
-    pub hold: Duration,
     /// What it asks for.
     pub urgency: Urgency,
     /// How bad it is.
@@ -50,6 +48,8 @@ pub struct Observation {
 pub enum Condition {
     /// It does.
     Holds,
+    /// It does, but not yet for as long as it must.
+    Waits,
     /// It does not.
     Clear,
     /// Nobody can know: the source is silent.
@@ -100,7 +100,7 @@ impl AlertBook {
     pub fn observe(&mut self, observation: Observation, now: Timestamp) -> Option<Transition> {
         let fingerprint = Fingerprint::of(&observation.labels);
         if !self.entries.contains_key(&fingerprint) {
-            if observation.condition != Condition::Holds {
+            if !matches!(observation.condition, Condition::Holds | Condition::Waits) {
                 return None;
             }
             if self.entries.len() >= self.alerts_max as usize {
@@ -168,6 +168,7 @@ impl Entry {
     fn observe(&mut self, observation: Observation, now: Timestamp) -> Option<TransitionKind> {
         match observation.condition {
             Condition::Holds => self.holds(observation, now),
+            Condition::Waits => self.waits(observation, now),
             Condition::Clear => self.clears(now),
             Condition::Unknown => self.loses(),
             Condition::Undecided => None,
@@ -185,12 +186,11 @@ impl Entry {
             AlertState::Inactive => {
                 alert.urgency = observation.urgency;
                 alert.first_at = now;
-                alert.state = AlertState::Pending;
-                self.fires_after(observation.hold, now)
+                Some(self.fires(now))
             }
             AlertState::Pending => {
                 alert.urgency = observation.urgency;
-                self.fires_after(observation.hold, now)
+                Some(self.fires(now))
             }
             AlertState::Firing | AlertState::NoData => {
                 let was_lost = alert.state == AlertState::NoData;
@@ -205,14 +205,31 @@ impl Entry {
         }
     }
 
-    fn fires_after(&mut self, hold: Duration, now: Timestamp) -> Option<TransitionKind> {
-        if now.since(self.alert.first_at) < hold {
-            return None;
-        }
+    fn fires(&mut self, now: Timestamp) -> TransitionKind {
         self.alert.state = AlertState::Firing;
         self.alert.repeats += 1;
         self.change(now);
-        Some(TransitionKind::Fired)
+        TransitionKind::Fired
+    }
+
+    /// Nothing changes for what fires already.
+    fn waits(&mut self, observation: Observation, now: Timestamp) -> Option<TransitionKind> {
+        let alert = &mut self.alert;
+        match alert.state {
+            AlertState::Inactive | AlertState::Pending => {
+                if alert.state == AlertState::Inactive {
+                    alert.first_at = now;
+                }
+                alert.state = AlertState::Pending;
+                alert.last_at = now;
+                alert.urgency = observation.urgency;
+                alert.severity = observation.severity;
+                alert.annotations = observation.annotations;
+                alert.slo = observation.slo;
+            }
+            AlertState::Firing | AlertState::NoData => {}
+        }
+        None
     }
 
     fn clears(&mut self, now: Timestamp) -> Option<TransitionKind> {
@@ -252,7 +269,6 @@ mod tests {
             labels: Labels::from([("alertname".to_owned(), "Burn".to_owned())]),
             annotations: Labels::new(),
             condition,
-            hold: Duration::ZERO,
             urgency: Urgency::Ticket,
             severity: Severity::Warning,
             service: None,
@@ -288,16 +304,24 @@ mod tests {
     }
 
     #[test]
-    fn waits_as_long_as_it_must_hold() {
+    fn what_waits_is_pending_and_tells_nobody() {
+        use Condition::{Clear, Holds, Waits};
         let mut book = AlertBook::new(10);
-        let held =
-            |condition| Observation { hold: Duration::from_secs(60), ..observation(condition) };
-        assert_eq!(book.observe(held(Condition::Holds), at(0)), None);
-        assert_eq!(book.observe(held(Condition::Clear), at(30)), None);
-        assert_eq!(book.observe(held(Condition::Holds), at(40)), None);
-        assert_eq!(book.observe(held(Condition::Holds), at(99)), None);
-        let fired = book.observe(held(Condition::Holds), at(100));
-        assert_eq!(kind(fired), Some(TransitionKind::Fired));
+        let fingerprint = Fingerprint::of(&observation(Waits).labels);
+        let state = |book: &AlertBook| book.get(fingerprint).map(|alert| alert.state);
+        for (s, condition, expected) in [
+            (0, Waits, AlertState::Pending),
+            (30, Clear, AlertState::Inactive),
+            (40, Waits, AlertState::Pending),
+            (60, Waits, AlertState::Pending),
+        ] {
+            assert_eq!(book.observe(observation(condition), at(s)), None, "at {s}");
+            assert_eq!(state(&book), Some(expected), "at {s}");
+        }
+        assert_eq!(kind(book.observe(observation(Holds), at(100))), Some(TransitionKind::Fired));
+        assert_eq!(book.get(fingerprint).map(|alert| alert.first_at), Some(at(40)));
+        assert_eq!(book.observe(observation(Waits), at(101)), None);
+        assert_eq!(state(&book), Some(AlertState::Firing), "what fires does not wait again");
     }
 
     #[test]

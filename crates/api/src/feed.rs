@@ -207,7 +207,7 @@ mod tests {
             reason: String::new(),
             changed: Vec::new(),
         };
-        Revision { incident: Arc::new(incident), event, urgency_before: None }
+        Revision { incident: Arc::new(incident), event }
     }
 
     #[test]

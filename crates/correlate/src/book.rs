@@ -72,7 +72,7 @@ impl IncidentBook {
         let incident = Arc::new(incident);
         let _ = self.incidents.insert(incident.id, Arc::clone(&incident));
         self.forget_ended();
-        Revision { incident, event, urgency_before: None }
+        Revision { incident, event }
     }
 
     /// Changes an incident with `edit`. `None` if it is not here or nothing changed.
@@ -89,13 +89,12 @@ impl IncidentBook {
         if changed.is_empty() && note.kind != EventType::Annotated {
             return None;
         }
-        let urgency_before = Some(before.urgency);
         incident.revision = before.revision + 1;
         incident.updated_at = note.at;
         let event = event_of(&incident, note, changed);
         let incident = Arc::new(incident);
         let _ = self.incidents.insert(id, Arc::clone(&incident));
-        Some(Revision { incident, event, urgency_before })
+        Some(Revision { incident, event })
     }
 
     /// The newest revision.

@@ -16,6 +16,7 @@ use crate::pairings::Pairings;
 use crate::persist::{LogEntry, incident_row, next_number_row};
 use crate::refresh::Refresh;
 use crate::requests::Requests;
+use crate::routes::RouteBook;
 use crate::series::SeriesTable;
 use crate::services::{Overflow, ServiceState};
 use crate::{Command, Dropped, Effect, EngineOptions, Input};
@@ -40,6 +41,8 @@ pub struct Engine {
     pub(crate) options: EngineOptions,
     pub(crate) hasher: RandomState,
     pub(crate) now: Timestamp,
+    /// When this engine was made: before that it could hear nobody.
+    pub(crate) listens_since: Timestamp,
     pub(crate) series: SeriesTable,
     pub(crate) services: BTreeMap<Arc<Service>, ServiceState>,
     /// Any telemetry at all: for SLOs whose service sends none under that name.
@@ -48,6 +51,7 @@ pub struct Engine {
     pub(crate) streams: Streams,
     pub(crate) pairings: Pairings,
     pub(crate) alerts: AlertBook,
+    pub(crate) routes: RouteBook,
     pub(crate) correlator: Correlator,
     pub(crate) traces: TraceIndex,
     pub(crate) book: IncidentBook,
@@ -80,6 +84,7 @@ impl Engine {
             streams: Streams::new(stream_options(now), seeds(options.seed)),
             pairings: Pairings::default(),
             alerts: AlertBook::new(ALERTS_MAX),
+            routes: RouteBook::default(),
             correlator: Correlator::new(options.seed, slow(&options)),
             traces: TraceIndex::new(slow(&options)),
             book: IncidentBook::new(options.epoch, Arc::clone(&options.tenant)),
@@ -99,6 +104,7 @@ impl Engine {
             hasher,
             options,
             now,
+            listens_since: now,
         }
     }
 
@@ -164,12 +170,15 @@ impl Engine {
 
     /// Writes a revision down, sends what it asks for, and tells subscribers.
     pub(crate) fn announce(&mut self, revision: Revision) {
-        self.persist(vec![
+        let (before, routes, row) = self.route(&revision.incident);
+        let mut rows = vec![
             incident_row(&revision.incident),
             next_number_row(self.book.next_number()),
             self.alerts_row(),
-        ]);
-        for outgoing in dispatch::outgoing(&revision) {
+        ];
+        rows.extend(row);
+        self.persist(rows);
+        for outgoing in dispatch::outgoing(&revision, &before, &routes) {
             self.emit(Effect::Send(outgoing));
         }
         self.emit(Effect::Publish(revision));

@@ -199,7 +199,9 @@ impl Engine {
         let kind = match (over, escalates) {
             (true, _) => EventType::Resolved,
             (false, true) => EventType::Escalated,
-            (false, false) if differs_for_people(&before, &after) => EventType::Updated,
+            (false, false) if differs_for_people(&before, &after) || self.widens(&after) => {
+                EventType::Updated
+            }
             (false, false) => return,
         };
         if over {

@@ -18,11 +18,11 @@ mod pairings;
 mod persist;
 mod refresh;
 mod requests;
+mod routes;
 mod rows;
 mod series;
 mod services;
 mod view;
-mod words;
 
 pub use effect::Effect;
 pub use engine::Engine;
@@ -30,8 +30,8 @@ pub use input::{Command, Input, Refusal, Reply, Verb};
 pub use opening::{PAGE_WAIT, TICKET_WAIT};
 pub use options::{AutomaticOptions, EngineOptions, SloOptions};
 pub use rows::RestoreReport;
+pub use slo::duration_text;
 pub use view::{Dropped, SloStatus, View, WindowStatus};
-pub use words::duration_text;
 
 #[cfg(test)]
 mod tests;

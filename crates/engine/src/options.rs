@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use slo::judge::{BurnRateRule, Objective};
+use slo::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
 
 /// How an engine judges. One engine serves one tenant.
 #[derive(Clone, Debug)]
@@ -39,8 +39,10 @@ pub struct SloOptions {
     pub objective: Objective,
     /// Its rolling window.
     pub window: Duration,
-    /// Its burn-rate table; `None` = the default one.
-    pub rules: Option<Vec<BurnRateRule>>,
+    /// What it alerts on; `None` = the rows of the default table that fit.
+    pub rules: Option<Vec<AlertRule>>,
+    /// What it alerts on when its source is silent.
+    pub no_data: Vec<NoDataRule>,
     /// Names of `groupBy`.
     pub group_by: Vec<Arc<str>>,
     /// Where to read what to do.

@@ -17,11 +17,14 @@ const VERSION: u8 = 1;
 pub(crate) enum Table {
     Alerts = b'a',
     Baselines = b'b',
+    IncidentRoutes = b'd',
+    Held = b'h',
     Incident = b'i',
     Correlator = b'k',
     Log = b'l',
     Pairings = b'm',
     NextNumber = b'n',
+    AlertRoutes = b'o',
     Presence = b'p',
     Series = b's',
     Streams = b't',
@@ -43,14 +46,17 @@ impl LogEntry {
 }
 
 impl Table {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 13] = [
         Self::Alerts,
         Self::Baselines,
+        Self::IncidentRoutes,
+        Self::Held,
         Self::Incident,
         Self::Correlator,
         Self::Log,
         Self::Pairings,
         Self::NextNumber,
+        Self::AlertRoutes,
         Self::Presence,
         Self::Series,
         Self::Streams,

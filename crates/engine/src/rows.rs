@@ -7,7 +7,9 @@ use std::time::Duration;
 use alert::AlertBook;
 use borsh::{BorshDeserialize, BorshSerialize};
 use correlate::Correlator;
+use dispatch::Routes;
 use model::{BadEvent, Incident, Row, SeriesKey, Service, Timestamp};
+use slo::judge::Held;
 use slo::stream::{StreamRow, StreamRowKind};
 use slo::window::{SeriesWindows, WindowsSnapshot};
 
@@ -67,12 +69,14 @@ impl Engine {
             self.log_seq = next_seq;
         }
         self.write_series(&mut rows);
+        self.write_held(&mut rows);
         rows.extend(self.streams.take_rows().into_iter().map(row_of_streams));
         rows.extend(self.pairings.take_rows());
         if self.now.since(self.slow_rows_at) >= SLOW_ROWS_EVERY {
             self.slow_rows_at = self.now;
             self.streams.evict(self.now);
             self.write_slow_rows(&mut rows);
+            self.forget_routes(&mut rows);
         }
         if self.now.since(self.correlator_row_at) >= CORRELATOR_ROW_EVERY {
             self.correlator_row_at = self.now;
@@ -109,6 +113,15 @@ impl Engine {
         }
     }
 
+    fn write_held(&mut self, rows: &mut Vec<Row>) {
+        for series in self.series.iter_mut().filter(|series| series.held_is_dirty) {
+            series.held_is_dirty = false;
+            let key = Table::Held.key_of(u64::from(series.ordinal));
+            let row = if series.held.is_empty() { delete(key) } else { put(key, &series.held) };
+            rows.push(row);
+        }
+    }
+
     fn write_slow_rows(&mut self, rows: &mut Vec<Row>) {
         rows.push(self.alerts_row());
         let services = self.services.iter();
@@ -142,7 +155,7 @@ impl Engine {
         let mut report = RestoreReport::default();
         let mut log = BTreeMap::new();
         let mut whole_after = BTreeMap::new();
-        let mut streams = Vec::new();
+        let (mut streams, mut held) = (Vec::new(), Vec::new());
         for (key, value) in rows {
             report.rows += 1;
             let done = match Table::parse(&key) {
@@ -158,6 +171,13 @@ impl Engine {
                     stream_row(table, number, &value).map(|row| streams.push(row))
                 }
                 Some((Table::Pairings, Some(ordinal))) => engine.restore_pairing(ordinal, &value),
+                Some((Table::Held, Some(ordinal))) => {
+                    read::<Held>(&value).map(|conditions| held.push((ordinal, conditions)))
+                }
+                Some((Table::AlertRoutes, Some(fingerprint))) => read::<Routes>(&value)
+                    .map(|routes| engine.restore_alert_routes(fingerprint, routes)),
+                Some((Table::IncidentRoutes, Some(number))) => read::<Routes>(&value)
+                    .map(|routes| engine.restore_incident_routes(number, routes)),
                 Some((table, _)) => engine.restore_row(table, &value, &mut report),
                 None => None,
             };
@@ -167,6 +187,8 @@ impl Engine {
         for (seq, entry) in log {
             engine.replay(seq, entry, &whole_after);
         }
+        engine.restore_held(held);
+        engine.complete_routes();
         engine.resume(last_commit_at, now);
         report.series = engine.series.len();
         (engine, report)
@@ -195,9 +217,14 @@ impl Engine {
                 let bytes = read::<Vec<u8>>(value)?;
                 self.correlator = Correlator::restore(seed, slow, &bytes).ok()?;
             }
-            Table::Baselines | Table::Log | Table::Pairings | Table::Series | Table::Streams => {
-                return None;
-            }
+            Table::AlertRoutes
+            | Table::Baselines
+            | Table::Held
+            | Table::IncidentRoutes
+            | Table::Log
+            | Table::Pairings
+            | Table::Series
+            | Table::Streams => return None,
         }
         Some(())
     }
@@ -241,10 +268,23 @@ impl Engine {
         self.log_oldest = if self.log_oldest == 1 { seq } else { self.log_oldest.min(seq) };
     }
 
+    fn restore_held(&mut self, rows: Vec<(u64, Held)>) {
+        for (ordinal, held) in rows {
+            let series = u32::try_from(ordinal).ok().and_then(|o| self.series.of_ordinal(o));
+            if let Some(series) = series {
+                series.held = held;
+            }
+        }
+    }
+
     /// Timers start again, and the time in between is a gap.
     fn resume(&mut self, last_commit_at: Timestamp, now: Timestamp) {
         if last_commit_at.is_set() {
             self.gap(last_commit_at, now);
+            for series in self.series.iter_mut().filter(|series| !series.held.is_empty()) {
+                series.held.skip(now.since(last_commit_at));
+                series.held_is_dirty = true;
+            }
         }
         let live: Vec<_> = self.book.live().map(|incident| incident.id).collect();
         for id in &live {

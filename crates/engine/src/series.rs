@@ -9,7 +9,7 @@ use model::{
     AutomaticSli, AutomaticSource, BadEvent, Count, Fingerprint, Pane, SeriesKey, Service,
     Timestamp, Urgency,
 };
-use slo::judge::{BurnRateRule, JudgeOptions, Judgement};
+use slo::judge::{AlertRule, Held, JudgeOptions, Judgement, NoDataRule};
 use slo::window::{Disposition, SeriesWindows, WindowPlan};
 
 use crate::judging::labels;
@@ -30,6 +30,7 @@ pub(crate) struct Slo {
     pub(crate) runbook: Option<String>,
     pub(crate) automatic: Option<AutomaticSli>,
     pub(crate) plan: Arc<WindowPlan>,
+    pub(crate) no_data: Vec<NoDataRule>,
 }
 
 /// One pair of counters: an SLO, or a group of it.
@@ -46,6 +47,10 @@ pub(crate) struct Series {
     pub(crate) windows: SeriesWindows,
     pub(crate) exemplars: VecDeque<BadEvent>,
     pub(crate) judgement: Option<Judgement>,
+    /// Since when conditions hold that must last.
+    pub(crate) held: Held,
+    /// It has changed since it was last written down.
+    pub(crate) held_is_dirty: bool,
     /// Since it is known. Signed: where good and total are two metrics, a hand-over may bring more
     /// good than total.
     pub(crate) good_total: i64,
@@ -77,6 +82,8 @@ pub(crate) struct SeriesTable {
 struct Templates {
     declared: HashMap<Arc<str>, Arc<Slo>>,
     automatic: Option<Automatic>,
+    /// Declared SLOs that alert when their source is silent, in their order.
+    watched: Vec<Arc<Slo>>,
 }
 
 /// What all automatic SLOs share.
@@ -202,6 +209,11 @@ impl SeriesTable {
         self.all.len()
     }
 
+    /// Declared SLOs that alert when their source is silent.
+    pub(crate) fn watched(&self) -> Vec<Arc<Slo>> {
+        self.templates.watched.clone()
+    }
+
     /// How many series were not taken since the table is full.
     pub(crate) fn refused(&self) -> u64 {
         self.refused
@@ -243,6 +255,8 @@ impl Series {
             ticket: Fingerprint::default(),
             exemplars: VecDeque::new(),
             judgement: None,
+            held: Held::default(),
+            held_is_dirty: false,
             good_total: 0,
             bad_total: 0,
             touched: false,
@@ -300,24 +314,30 @@ impl Series {
 
 impl Templates {
     fn new(options: &EngineOptions, hasher: &RandomState) -> Self {
-        let judging = |objective, window, rules: &[BurnRateRule]| {
-            let rules: Vec<_> = rules.iter().filter(|rule| rule.fits(window)).copied().collect();
-            let judging = JudgeOptions::new(objective, window, &rules)
+        let defaults: Vec<AlertRule> = options.rules.iter().map(AlertRule::from).collect();
+        let judging = |objective, window, rules: &[AlertRule]| {
+            let rules = rules.iter().filter(|rule| rule.fits(window));
+            let judging = JudgeOptions::new(objective, window, rules)
                 .with_bad_events_min(options.bad_events_min);
             let plan = WindowPlan::new(judging.windows(), SKEW);
             (Arc::new(judging), Arc::new(plan))
         };
         let mut declared = HashMap::with_hasher(hasher.clone());
+        let mut watched = Vec::new();
         for slo in &options.slos {
-            let rules = slo.rules.as_ref().unwrap_or(&options.rules);
+            let rules = slo.rules.as_ref().unwrap_or(&defaults);
             let judged = judging(slo.objective, slo.window, rules);
-            let _ = declared.insert(Arc::clone(&slo.name), Arc::new(declared_slo(slo, judged)));
+            let slo = Arc::new(declared_slo(slo, judged));
+            if !slo.no_data.is_empty() {
+                watched.push(Arc::clone(&slo));
+            }
+            let _ = declared.insert(Arc::clone(&slo.name), slo);
         }
         let automatic = options.automatic.map(|automatic| Automatic {
-            availability: judging(automatic.availability, automatic.window, &options.rules),
-            latency: judging(automatic.latency, automatic.window, &options.rules),
+            availability: judging(automatic.availability, automatic.window, &defaults),
+            latency: judging(automatic.latency, automatic.window, &defaults),
         });
-        Self { declared, automatic }
+        Self { declared, automatic, watched }
     }
 
     fn slo_of(&self, key: &SeriesKey) -> Option<Arc<Slo>> {
@@ -337,6 +357,7 @@ impl Templates {
                     group_by: Vec::new(),
                     runbook: None,
                     automatic: Some(*sli),
+                    no_data: Vec::new(),
                 }))
             }
         }
@@ -355,6 +376,7 @@ fn declared_slo(
         group_by: options.group_by.clone(),
         runbook: options.runbook.clone(),
         automatic: None,
+        no_data: options.no_data.clone(),
     }
 }
 

@@ -148,7 +148,15 @@ pub(crate) fn source_of<'a>(
     if let Some(state) = series.service.as_ref().and_then(|service| services.get(service)) {
         return state;
     }
-    let name = &*series.slo.service_name;
+    source_named(services, anything, &series.slo.service_name)
+}
+
+/// As [`source_of`], by the name that the document gives.
+pub(crate) fn source_named<'a>(
+    services: &'a BTreeMap<Arc<Service>, ServiceState>,
+    anything: &'a ServiceState,
+    name: &str,
+) -> &'a ServiceState {
     // Services sort by name first: the bare name comes before all others of that name.
     let first = Arc::new(Service::named(name));
     let named = services.range(first..).next().filter(|(service, _)| service.name == name);

@@ -14,6 +14,7 @@ use slo::judge::{DEFAULT_RULES, Fraction, Objective};
 use crate::{AutomaticOptions, Command, Effect, Engine, EngineOptions, Input, Refusal, Verb};
 
 mod incidents;
+mod policies;
 mod restarts;
 mod sides;
 
@@ -22,6 +23,7 @@ const START_S: u64 = 1_795_400_000;
 /// An engine, its clock, and everything that it let out.
 struct World {
     engine: Engine,
+    options: EngineOptions,
     now: Timestamp,
     effects: Vec<Effect>,
 }
@@ -121,7 +123,12 @@ fn delta(name: &str, traffic: Traffic, at: Timestamp) -> PaneDelta {
 
 impl World {
     fn new() -> Self {
-        Self { engine: Engine::new(options(), start()), now: start(), effects: Vec::new() }
+        Self::of(options())
+    }
+
+    fn of(options: EngineOptions) -> Self {
+        let engine = Engine::new(options.clone(), start());
+        Self { engine, options, now: start(), effects: Vec::new() }
     }
 
     fn handle(&mut self, input: Input) {
@@ -148,7 +155,7 @@ impl World {
         let rows = stored(&self.effects);
         let last = self.now;
         self.now = self.now.after(down);
-        self.engine = Engine::restore(options(), rows, last, self.now).0;
+        self.engine = Engine::restore(self.options.clone(), rows, last, self.now).0;
     }
 
     fn revisions(&self) -> Vec<Revision> {

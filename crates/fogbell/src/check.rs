@@ -7,8 +7,9 @@ use config::{Config, CreateTopics, Loaded};
 use engine::duration_text;
 use model::Urgency;
 use runtime::DaemonOptions;
-use slo::judge::{BurnRateRule, Objective};
+use slo::judge::{AlertRule, NoDataRule, Objective, Policy};
 use slo::openslo::SloDefinition;
+use slo::presence::SILENCE_AFTER;
 
 use crate::cli::ConfigArgs;
 use crate::exit::{Outcome, USAGE, note, say};
@@ -76,7 +77,8 @@ fn automatic(out: &mut Vec<String>, config: &Config) {
         duration_text(defaults.window),
     );
     row(out, "automatic", &text);
-    rules(out, &config.alerting.rules);
+    let own: Vec<_> = config.alerting.rules.iter().map(AlertRule::from).collect();
+    rules(out, &own, &[]);
 }
 
 fn declared(out: &mut Vec<String>, loaded: &Loaded) {
@@ -86,19 +88,26 @@ fn declared(out: &mut Vec<String>, loaded: &Loaded) {
         let SloDefinition { name, service, objective, window, .. } = slo;
         let (promise, window) = (percent(*objective), duration_text(*window));
         row(out, "", &format!("{name} ({service}): {promise} over {window}"));
-        rules(out, &slo.rules_or(&loaded.config.alerting.rules));
+        rules(out, &slo.rules_or(&loaded.config.alerting.rules), &slo.no_data);
     }
 }
 
-fn rules(out: &mut Vec<String>, rules: &[BurnRateRule]) {
+fn rules(out: &mut Vec<String>, rules: &[AlertRule], no_data: &[NoDataRule]) {
+    let mut tell = |urgency: Urgency, what: &str, policy: &Policy| {
+        let names: Vec<_> = policy.targets.iter().map(|target| target.name.as_str()).collect();
+        let to = if names.is_empty() { String::new() } else { format!(" -> {}", names.join(", ")) };
+        let end = if policy.tells_resolved { "" } else { " (its end is not told)" };
+        row(out, "", &format!("  {:<6}  {what}{to}{end}", urgency.as_str()));
+    };
     for rule in rules {
-        let rate = rule.burn_rate.as_f64();
-        let (long, short) = (duration_text(rule.long), duration_text(rule.short));
-        let urgency = rule.urgency.as_str();
-        row(out, "", &format!("  {urgency:<6}  burn above {rate}x over {long} and {short}"));
+        tell(rule.urgency, &rule.to_string(), &rule.policy);
     }
-    if rules.is_empty() {
-        row(out, "", "  never alerts: no burn-rate row fits");
+    for rule in no_data {
+        let after = duration_text(rule.after.max(SILENCE_AFTER));
+        tell(rule.urgency, &format!("no data for {after}"), &rule.policy);
+    }
+    if rules.is_empty() && no_data.is_empty() {
+        row(out, "", "  never alerts: no rule fits");
     }
 }
 

@@ -349,8 +349,6 @@ pub struct Revision {
     pub incident: Arc<Incident>,
     /// What changed, by whom and why.
     pub event: IncidentEvent,
-    /// The urgency that the revision before had; `None` for the first.
-    pub urgency_before: Option<Urgency>,
 }
 
 /// What happened to an incident.

@@ -185,6 +185,7 @@ fn slo_options(slo: &SloDefinition, config: &Config) -> SloOptions {
         objective: slo.objective,
         window: slo.window,
         rules: Some(slo.rules_or(&config.alerting.rules)),
+        no_data: slo.no_data.clone(),
         group_by: group_by.iter().map(|field| field.to_string().into()).collect(),
         runbook: slo.runbook.clone(),
     }

@@ -41,6 +41,24 @@ pub fn exhausted_at(
     Some(now.after(left))
 }
 
+/// The events that a window of which only part is covered would hold if all of it were as the part
+/// is: so that a young service is not told that a few bad events are its whole budget.
+#[must_use]
+pub fn whole_volume(total: u64, window: Duration, covered: Duration) -> u64 {
+    if covered.is_zero() || covered >= window {
+        return total;
+    }
+    let whole = u128::from(total).saturating_mul(window.as_millis());
+    u64::try_from(whole / covered.as_millis().max(1)).unwrap_or(u64::MAX)
+}
+
+/// The share of the budget of the SLO's whole window, which holds `volume` events, that `bad`
+/// events spend.
+#[must_use]
+pub fn budget_drop_ratio(objective: Objective, bad: u64, volume: u64) -> f64 {
+    objective.burn_rate(bad, volume)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +88,13 @@ mod tests {
         assert_eq!(at(0.5, MONTH, 5.0), Some(now.after(MONTH / 10)));
         assert_eq!(at(-0.1, MONTH, 0.0), Some(now));
         assert_eq!(at(-9.0, MONTH / 100, 10.0), Some(now.after(MONTH / 10 * 9 / 10)));
+    }
+
+    #[test]
+    fn a_drop_is_measured_against_the_budget_of_the_whole_window() {
+        assert_eq!(whole_volume(1000, MONTH, MONTH), 1000);
+        assert_eq!(whole_volume(1000, MONTH, MONTH / 10), 10_000);
+        assert_eq!(whole_volume(1000, MONTH, Duration::ZERO), 1000);
+        assert!((budget_drop_ratio(three_nines(), 5, 10_000) - 0.5).abs() < 1e-9);
     }
 }

@@ -1,5 +1,8 @@
-//! Burn-rate judgement of one SLI series.
+//! Judgement of one SLI series: burn rates, forecasts, and the conditions that alert.
 
+mod condition;
+mod held;
+mod policy;
 mod rule;
 mod volume;
 
@@ -7,10 +10,15 @@ use std::time::Duration;
 
 use model::{Count, Timestamp};
 
+pub use held::Held;
+pub use policy::{
+    AlertRule, CONDITIONS_MAX, Comparison, Condition, Measure, NoDataRule, NotificationTarget,
+    Policy, TREND_PARTS,
+};
 pub use rule::{BurnRateRule, DEFAULT_RULES, Fraction, Objective};
 pub use volume::{VOLUME_KNOWN_AFTER, VolumeCorrection};
 
-use rule::Threshold;
+use condition::{Evidence, Row};
 use volume::UsualVolume;
 
 use crate::budget::{budget_remaining_ratio, exhausted_at};
@@ -31,9 +39,6 @@ pub const STANDARD_WINDOWS: [Duration; 7] = [
 pub const BAD_EVENTS_MIN: u64 = 10;
 /// What the fastest row needs of its short window.
 pub const FASTEST_ROW_COVERED_MIN: Duration = Duration::from_secs(30);
-/// A short window counts as covered from 19 parts in 20 on, so that a restart of some seconds does
-/// not stop the judgement of a whole window.
-const COVERED_PARTS: u32 = 20;
 /// The burn rate that the forecast goes on with is that of this window.
 pub const FORECAST_WINDOW: Duration = Duration::from_secs(3600);
 
@@ -42,7 +47,11 @@ pub const FORECAST_WINDOW: Duration = Duration::from_secs(3600);
 pub struct JudgeOptions {
     objective: Objective,
     window: Duration,
-    rules: Vec<Row>,
+    rules: Vec<AlertRule>,
+    /// One for each rule.
+    rows: Vec<Row>,
+    /// Rules with conditions that must last, and what names them.
+    lasting: Vec<(usize, u64)>,
     bad_events_min: u64,
     volume: VolumeCorrection,
     /// All that are told, shortest first, the SLO's own last.
@@ -50,23 +59,14 @@ pub struct JudgeOptions {
     forecast_at: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Row {
-    rule: BurnRateRule,
-    threshold: Threshold,
-    /// Where its windows lie among all.
-    long_at: usize,
-    short_at: usize,
-    /// Its short window is the shortest of the table.
-    is_fastest: bool,
-}
-
 /// What a row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its condition holds.
+    /// Its conditions hold.
     Firing,
-    /// It does not.
+    /// They hold, but one of them not yet for as long as it must; see [`Held`].
+    Waiting,
+    /// They do not hold.
     Quiet,
     /// Nobody can tell: the source is silent, or its short window is not covered yet. An alert
     /// stays as it is.
@@ -92,20 +92,16 @@ pub struct WindowFigures {
     pub state: WindowState,
 }
 
-/// What one row of the table says.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What one rule says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowVerdict {
-    /// The row.
-    pub rule: BurnRateRule,
-    /// Over the long window.
-    pub burn_long: f64,
-    /// Over the short window.
-    pub burn_short: f64,
-    /// Events of the long window.
-    pub count_long: Count,
-    /// Events of the short window.
-    pub count_short: Count,
-    /// Whether both burn rates are above the row's, guards aside.
+    /// Where the rule stands among [`JudgeOptions::rules`].
+    pub rule: usize,
+    /// The shortest window that it reads.
+    pub short: Duration,
+    /// Its conditions, one bit each, that hold, guards and durations aside.
+    above: u8,
+    /// Whether all of them do.
     pub is_above: bool,
     /// What follows for an alert that does not fire yet; for one that does, see
     /// [`RowVerdict::resolves`].
@@ -138,32 +134,33 @@ pub struct Judgement {
 
 impl JudgeOptions {
     /// For an SLO over `window` with these rules; those that do not fit the window are for the
-    /// caller to leave out, by [`BurnRateRule::fits`].
+    /// caller to leave out, by [`AlertRule::fits`].
     #[must_use]
-    pub fn new(objective: Objective, window: Duration, rules: &[BurnRateRule]) -> Self {
+    pub fn new(
+        objective: Objective,
+        window: Duration,
+        rules: impl IntoIterator<Item = impl Into<AlertRule>>,
+    ) -> Self {
+        let rules: Vec<AlertRule> = rules.into_iter().map(Into::into).collect();
         let mut windows = STANDARD_WINDOWS.to_vec();
-        windows.extend(rules.iter().flat_map(|rule| [rule.short, rule.long]));
+        windows.extend(rules.iter().flat_map(AlertRule::windows));
         windows.sort_unstable();
         windows.dedup();
         windows.retain(|&other| other != window);
         windows.push(window);
-        let at = |window: Duration| windows.iter().position(|&other| other == window).unwrap_or(0);
-        let shortest = rules.iter().map(|rule| rule.short).min();
-        let rows = rules.iter().map(|&rule| Row {
-            rule,
-            threshold: objective.threshold(rule.burn_rate),
-            long_at: at(rule.long),
-            short_at: at(rule.short),
-            is_fastest: Some(rule.short) == shortest,
-        });
+        let shortest = rules.iter().flat_map(AlertRule::windows).min();
+        let lasts = |rule: &AlertRule| rule.conditions.iter().any(|c| !c.after.is_zero());
+        let lasting = rules.iter().enumerate().filter(|(_, rule)| lasts(rule));
         Self {
             objective,
             window,
-            rules: rows.collect(),
+            rows: rules.iter().map(|rule| Row::new(rule, objective, &windows, shortest)).collect(),
+            lasting: lasting.map(|(at, rule)| (at, rule.identity())).collect(),
             bad_events_min: BAD_EVENTS_MIN,
             volume: VolumeCorrection::default(),
-            forecast_at: at(FORECAST_WINDOW),
+            forecast_at: windows.iter().position(|&other| other == FORECAST_WINDOW).unwrap_or(0),
             windows,
+            rules,
         }
     }
 
@@ -200,8 +197,25 @@ impl JudgeOptions {
     }
 
     /// The rules, in their order.
-    pub fn rules(&self) -> impl Iterator<Item = &BurnRateRule> {
-        self.rules.iter().map(|row| &row.rule)
+    #[must_use]
+    pub fn rules(&self) -> &[AlertRule] {
+        &self.rules
+    }
+
+    /// What a judgement by these options says of the longest and of the shortest window of a rule.
+    #[must_use]
+    pub fn figures<'j>(
+        &self,
+        judgement: &'j Judgement,
+        rule: usize,
+    ) -> Option<(&'j WindowFigures, &'j WindowFigures)> {
+        let row = self.rows.get(rule)?;
+        let windows = &judgement.windows;
+        Some((windows.get(row.long_at)?, windows.get(row.short_at)?))
+    }
+
+    pub(crate) fn lasting(&self) -> &[(usize, u64)] {
+        &self.lasting
     }
 }
 
@@ -224,15 +238,19 @@ impl WindowFigures {
 }
 
 impl RowVerdict {
-    /// Whether an alert of this row that fires is over: either burn rate is at or below the row's,
-    /// and no bad event of the short window can still be on its way.
+    /// Whether an alert of this row that fires is over: a condition holds no more, and no bad
+    /// event of the shortest window can still be on its way.
     #[must_use]
     pub fn resolves(&self, arrival: Arrival, now: Timestamp) -> bool {
         let is_complete = match arrival {
-            Arrival::Until(watermark) => watermark >= now.before(self.rule.short),
+            Arrival::Until(watermark) => watermark >= now.before(self.short),
             Arrival::Idle => true,
         };
         self.holds == Verdict::Quiet && !self.is_above && is_complete
+    }
+
+    fn holds_at(&self, condition: u8) -> bool {
+        self.above & 1_u8.checked_shl(u32::from(condition)).unwrap_or(0) != 0
     }
 }
 
@@ -279,14 +297,15 @@ pub fn judge_into(
         _ => WindowState::NoData,
     };
     judgement.rows.clear();
-    for row in &options.rules {
-        let windows = &judgement.windows;
-        let (Some(long), Some(short)) = (windows.get(row.long_at), windows.get(row.short_at))
-        else {
-            continue;
-        };
-        judgement.rows.push(row_verdict(row, long, short, options, is_silent));
-    }
+    let evidence = Evidence {
+        windows: &judgement.windows,
+        objective: options.objective,
+        bad_events_min: options.bad_events_min,
+        is_silent,
+        now,
+    };
+    let rows = options.rows.iter().enumerate();
+    judgement.rows.extend(rows.filter_map(|(rule, row)| row.verdict(rule, evidence)));
     if let Some(own) = judgement.windows.last() {
         let recent = judgement.windows.get(options.forecast_at).unwrap_or(own);
         let remaining = budget_remaining_ratio(options.objective, own.count);
@@ -321,44 +340,6 @@ fn figures(
             _ => WindowState::Data,
         },
     }
-}
-
-fn row_verdict(
-    row: &Row,
-    long: &WindowFigures,
-    short: &WindowFigures,
-    options: &JudgeOptions,
-    is_silent: bool,
-) -> RowVerdict {
-    let rule = row.rule;
-    let burns =
-        |figures: &WindowFigures| row.threshold.is_exceeded(figures.count.bad(), figures.volume());
-    let is_above = burns(long) && burns(short);
-    let is_covered = short.covered.saturating_mul(COVERED_PARTS)
-        >= rule.short.saturating_mul(COVERED_PARTS - 1)
-        || (row.is_fastest && short.covered >= FASTEST_ROW_COVERED_MIN.min(rule.short));
-    let holds = if is_silent || !is_covered {
-        Verdict::Frozen
-    } else if is_above && bad_observed(long.count) >= options.bad_events_min {
-        Verdict::Firing
-    } else {
-        Verdict::Quiet
-    };
-    RowVerdict {
-        rule,
-        burn_long: long.burn_rate,
-        burn_short: short.burn_rate,
-        count_long: long.count,
-        count_short: short.count,
-        is_above,
-        holds,
-    }
-}
-
-/// Where good and total come as two counters, no bad event is seen one by one, and none is
-/// weighted either.
-const fn bad_observed(count: Count) -> u64 {
-    if count.bad_observed == 0 { count.bad() } else { count.bad_observed }
 }
 
 #[cfg(test)]

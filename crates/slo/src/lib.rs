@@ -1,4 +1,5 @@
-//! OpenSLO documents to compiled SLIs; panes and sliding windows; error budgets; burn-rate judgement.
+//! OpenSLO documents to compiled SLIs; panes and sliding windows; error budgets;
+//! judgement and forecast.
 
 pub mod budget;
 pub mod filter;
@@ -10,3 +11,6 @@ pub mod presence;
 pub mod stream;
 pub mod tier;
 pub mod window;
+mod words;
+
+pub use words::duration_text;

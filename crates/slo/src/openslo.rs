@@ -9,6 +9,7 @@ mod documents;
 mod measure;
 mod object;
 mod read;
+mod read_alert;
 mod read_slo;
 mod rules;
 mod shorthand;
@@ -20,8 +21,8 @@ pub use definition::{
 };
 pub use documents::{DOCUMENTS_MAX, Documents};
 pub use object::{
-    AlertCondition, AlertNotificationTarget, AlertPolicy, Budgeting, ConditionOp, DataSource,
-    Metadata, Metric, MetricSource, ObjectiveDocument, Reference, Service, Sli, SloDocument, Spot,
+    AlertCondition, AlertNotificationTarget, AlertPolicy, Budgeting, DataSource, Metadata, Metric,
+    MetricSource, ObjectiveDocument, Reference, Service, Severity, Sli, SloDocument, Spot,
     ThresholdOp, TimeWindow,
 };
 pub use shorthand::{Shorthand, ShorthandUnit};

@@ -184,7 +184,8 @@ impl Presence {
     }
 
     /// The moment that silence counts from.
-    fn alive_at(&self) -> Timestamp {
+    #[must_use]
+    pub fn alive_at(&self) -> Timestamp {
         self.absences.last().map_or(self.last, |absence| absence.until.max(self.last))
     }
 

@@ -85,7 +85,7 @@ pub(crate) fn revision(incident: Incident, kind: EventType, reason: &str) -> Rev
         reason: reason.to_owned(),
         changed: Vec::new(),
     };
-    Revision { incident: Arc::new(incident), event, urgency_before: None }
+    Revision { incident: Arc::new(incident), event }
 }
 
 /// Publishes an incident with deliveries on these routes.

@@ -69,6 +69,7 @@ fn counted() -> EngineOptions {
         window: Duration::from_secs(30 * 86_400),
         group_by: Vec::new(),
         rules: None,
+        no_data: Vec::new(),
         runbook: None,
     };
     EngineOptions { slos: vec![slo], automatic: None, ..options() }

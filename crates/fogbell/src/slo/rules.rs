@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use config::Loaded;
 use engine::duration_text;
-use slo::judge::STANDARD_WINDOWS;
+use slo::judge::{AlertRule, STANDARD_WINDOWS};
 
 use crate::cli::{ConfigArgs, Names};
 use crate::exit::{Outcome, USAGE, say};
@@ -71,8 +71,8 @@ impl Windows {
         all.extend(&own);
         let rules = &config.alerting.rules;
         let declared = loaded.slos.iter().flat_map(|slo| slo.rules_or(rules));
-        for rule in rules.iter().copied().chain(declared) {
-            all.extend([rule.short, rule.long]);
+        for rule in rules.iter().map(AlertRule::from).chain(declared) {
+            all.extend(rule.windows());
         }
         Self { all, own }
     }

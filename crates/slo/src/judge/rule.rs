@@ -3,6 +3,8 @@ use std::time::Duration;
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::Urgency;
 
+use super::policy::{AlertRule, Comparison};
+
 /// Decimal places that a [`Fraction`] keeps.
 const DECIMALS_MAX: u32 = 9;
 const MINUTE_S: u64 = 60;
@@ -23,7 +25,7 @@ pub struct Objective {
 }
 
 /// A burn rate of an objective, ready to compare: exceeded if
-/// `bad * bad_factor > volume * volume_factor`.
+/// `bad * bad_factor > volume * volume_factor`, reached if both are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Threshold {
     bad_factor: u64,
@@ -158,7 +160,7 @@ impl Objective {
     /// Whether `bad` out of `volume` events burns strictly faster than `burn_rate`; in integers.
     #[must_use]
     pub fn burns_faster(self, bad: u64, volume: u64, burn_rate: Fraction) -> bool {
-        self.threshold(burn_rate).is_exceeded(bad, volume)
+        self.threshold(burn_rate).is_met(bad, volume, Comparison::Strict)
     }
 
     /// Exact for targets and burn rates of up to 9 decimal places; factors beyond 64 bits lose
@@ -175,10 +177,14 @@ impl Objective {
 }
 
 impl Threshold {
-    /// Strictly.
-    pub(super) fn is_exceeded(self, bad: u64, volume: u64) -> bool {
-        let bad = u128::from(bad) * u128::from(self.bad_factor);
-        bad > u128::from(volume) * u128::from(self.volume_factor)
+    /// Never without bad events.
+    pub(super) fn is_met(self, bad: u64, volume: u64, comparison: Comparison) -> bool {
+        let burnt = u128::from(bad) * u128::from(self.bad_factor);
+        let allowed = u128::from(volume) * u128::from(self.volume_factor);
+        match comparison {
+            Comparison::Strict => burnt > allowed,
+            Comparison::OrEqual => burnt >= allowed && bad > 0,
+        }
     }
 }
 
@@ -191,13 +197,13 @@ impl BurnRateRule {
     /// Whether the long window is at most a quarter of the SLO's window.
     #[must_use]
     pub fn fits(&self, slo_window: Duration) -> bool {
-        self.long.saturating_mul(4) <= slo_window
+        AlertRule::from(self).fits(slo_window)
     }
 
     /// Whether the row can hold at all: with every event bad, the burn rate is above its own.
     #[must_use]
     pub fn can_fire(&self, objective: Objective) -> bool {
-        objective.burns_faster(1, 1, self.burn_rate)
+        AlertRule::from(self).can_fire(objective)
     }
 }
 
@@ -244,6 +250,10 @@ mod tests {
         assert!(!three_nines().burns_faster(144, 10_000, rate));
         assert!(three_nines().burns_faster(145, 10_000, rate));
         assert!(!three_nines().burns_faster(0, 0, rate));
+        let threshold = three_nines().threshold(rate);
+        assert!(threshold.is_met(144, 10_000, Comparison::OrEqual));
+        assert!(!threshold.is_met(143, 10_000, Comparison::OrEqual));
+        assert!(!threshold.is_met(0, 0, Comparison::OrEqual));
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn definition(
         objective: objective.objective,
         window,
         rules: alerting.rules,
-        notification_targets: alerting.targets,
+        no_data: alerting.no_data,
         spot: metadata.spot.clone(),
     }
 }

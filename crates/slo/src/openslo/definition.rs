@@ -6,7 +6,7 @@ use model::Telemetry;
 
 use super::Spot;
 use crate::filter::{Field, Filter};
-use crate::judge::{BurnRateRule, Objective};
+use crate::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
 
 /// Annotations that name a runbook, the first that is there counts.
 pub const RUNBOOK_ANNOTATIONS: [&str; 3] = ["fogbell/runbook", "runbook", "runbook_url"];
@@ -35,9 +35,9 @@ pub struct SloDefinition {
     /// The rolling window.
     pub window: Duration,
     /// From the alert policies; `None` = the configured rows. Read through [`Self::rules_or`].
-    pub rules: Option<Vec<BurnRateRule>>,
-    /// Names of the notification targets of the alert policies, sorted.
-    pub notification_targets: Vec<String>,
+    pub rules: Option<Vec<AlertRule>>,
+    /// From the alert policies that ask for an alert when the source is silent.
+    pub no_data: Vec<NoDataRule>,
     /// Where the SLO stands.
     pub spot: Spot,
 }
@@ -108,23 +108,19 @@ pub enum Unsupported {
     CalendarWindow,
     /// Objectives with indicators of their own.
     Composite,
-    /// An alert policy whose conditions are not one burn rate over one or two windows.
-    Conditions,
-    /// `alertAfter` other than zero.
-    AlertAfter,
 }
 
 impl SloDefinition {
     /// The rows that judge this SLO: its own, else those of `defaults` that fit its window and
     /// can fire at its target.
     #[must_use]
-    pub fn rules_or(&self, defaults: &[BurnRateRule]) -> Vec<BurnRateRule> {
+    pub fn rules_or(&self, defaults: &[BurnRateRule]) -> Vec<AlertRule> {
         match &self.rules {
             Some(rules) => rules.clone(),
             None => {
                 let fits =
-                    |rule: &&BurnRateRule| rule.fits(self.window) && rule.can_fire(self.objective);
-                defaults.iter().filter(fits).copied().collect()
+                    |rule: &AlertRule| rule.fits(self.window) && rule.can_fire(self.objective);
+                defaults.iter().map(AlertRule::from).filter(fits).collect()
             }
         }
     }
@@ -157,12 +153,6 @@ impl Unsupported {
             Self::Timeslices | Self::RatioTimeslices => "write `budgetingMethod: Occurrences`",
             Self::CalendarWindow => "write `isRolling: true` without `calendar`",
             Self::Composite => "write one SLO for each indicator",
-            Self::Conditions => {
-                "write one or two conditions of the same threshold and severity; they hold together"
-            }
-            Self::AlertAfter => {
-                "leave alertAfter out; add a second condition with a shorter lookbackWindow"
-            }
         }
     }
 }
@@ -175,8 +165,6 @@ impl fmt::Display for Unsupported {
             Self::RatioTimeslices => "RatioTimeslices are",
             Self::CalendarWindow => "calendar windows are",
             Self::Composite => "composite SLOs are",
-            Self::Conditions => "these alert conditions together are",
-            Self::AlertAfter => "alertAfter is",
         };
         write!(f, "{what} not yet judged")
     }

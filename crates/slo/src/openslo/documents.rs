@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use document::{Node, Place, Problems, Tree, Value, parse};
 
-use super::read::{Form, alert_condition, alert_policy, data_source, notification_target, service};
+use super::read::{Form, data_source, service};
+use super::read_alert::{alert_condition, alert_policy, notification_target};
 use super::read_slo::{sli, slo};
 use super::{
     AlertCondition, AlertNotificationTarget, AlertPolicy, DataSource, Service, Sli, SloDocument,

@@ -5,7 +5,7 @@ use document::{Level, Node, Place, Problem, Problems, Tree};
 use model::Urgency;
 
 use super::Shorthand;
-use crate::judge::{Fraction, Objective};
+use crate::judge::{Condition, Fraction, Objective};
 
 /// Where something stands, for problems that are found after reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +204,7 @@ pub struct AlertPolicy {
     pub description: String,
     /// `spec.alertWhenNoData`
     pub when_no_data: bool,
-    /// `spec.alertWhenResolved`
+    /// `spec.alertWhenResolved`; true where it is not given.
     pub when_resolved: bool,
     /// `spec.alertWhenBreaching`; true where it is not given.
     pub when_breaching: bool,
@@ -214,7 +214,7 @@ pub struct AlertPolicy {
     pub targets: Vec<Reference<AlertNotificationTarget>>,
 }
 
-/// `kind: AlertCondition`, which is always a burn rate.
+/// `kind: AlertCondition`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertCondition {
     /// `metadata`
@@ -222,24 +222,18 @@ pub struct AlertCondition {
     /// `spec.description`
     pub description: String,
     /// `spec.severity`
-    pub urgency: Urgency,
-    /// `spec.condition.op`
-    pub op: ConditionOp,
-    /// `spec.condition.threshold`, above zero.
-    pub threshold: Fraction,
-    /// `spec.condition.lookbackWindow`
-    pub lookback: Duration,
-    /// `spec.condition.alertAfter`
-    pub alert_after: Duration,
+    pub severity: Severity,
+    /// `spec.condition`
+    pub condition: Condition,
 }
 
-/// The operators with which a burn rate condition makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConditionOp {
-    /// `gt`
-    Above,
-    /// `gte`
-    AtLeast,
+/// How urgent a condition is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Severity {
+    /// The word of the document.
+    pub word: String,
+    /// What it asks for.
+    pub urgency: Urgency,
 }
 
 /// `kind: AlertNotificationTarget`.

@@ -1,13 +1,8 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use document::{Fields, Node};
-use model::Urgency;
 
-use super::{
-    AlertCondition, AlertNotificationTarget, AlertPolicy, ConditionOp, DataSource, Metadata,
-    Reference, Service, Shorthand, Spot,
-};
+use super::{DataSource, Metadata, Reference, Service, Shorthand, Spot};
 use crate::judge::Fraction;
 
 /// RFC 1123 label.
@@ -138,39 +133,6 @@ pub(super) fn data_source(node: &Node<'_>) -> Option<DataSource> {
     Some(DataSource { metadata: metadata?, kind })
 }
 
-pub(super) fn notification_target(node: &Node<'_>, form: Form) -> Option<AlertNotificationTarget> {
-    let (metadata, mut spec) = object(node, "AlertNotificationTarget", form)?;
-    let description = description(&mut spec);
-    let target = spec.required("target").and_then(|node| node.name())?;
-    Some(AlertNotificationTarget { metadata: metadata?, description, target })
-}
-
-pub(super) fn alert_policy(node: &Node<'_>, form: Form) -> Option<AlertPolicy> {
-    let (metadata, mut spec) = object(node, "AlertPolicy", form)?;
-    let description = description(&mut spec);
-    let (mut when_no_data, mut when_resolved, mut when_breaching) = (false, false, true);
-    spec.set("alertWhenNoData", &mut when_no_data, Node::bool);
-    spec.set("alertWhenResolved", &mut when_resolved, Node::bool);
-    spec.set("alertWhenBreaching", &mut when_breaching, Node::bool);
-    let conditions = spec.required("conditions");
-    if let Some(node) = &conditions
-        && node.list().is_some_and(|list| list.is_empty())
-    {
-        node.error("is empty", "add a condition or a conditionRef");
-    }
-    let conditions = references(conditions, "conditionRef", alert_condition);
-    let targets = references(spec.get("notificationTargets"), "targetRef", notification_target);
-    Some(AlertPolicy {
-        metadata: metadata?,
-        description,
-        when_no_data,
-        when_resolved,
-        when_breaching,
-        conditions: conditions?,
-        targets: targets?,
-    })
-}
-
 /// A list whose items are names (`key: name`, or the name alone) or objects. `None` if one of
 /// them is wrong.
 pub(super) fn references<'a, T>(
@@ -192,60 +154,4 @@ pub(super) fn references<'a, T>(
     // Collected before it is judged, so that every item is read and reported.
     let items: Vec<Option<Reference<T>>> = node.list()?.iter().map(read).collect();
     items.into_iter().collect()
-}
-
-pub(super) fn alert_condition(node: &Node<'_>, form: Form) -> Option<AlertCondition> {
-    let (metadata, mut spec) = object(node, "AlertCondition", form)?;
-    let description = description(&mut spec);
-    let urgency = spec.required("severity").and_then(|node| {
-        let (page, ticket) = (Urgency::Page, Urgency::Ticket);
-        node.choice(&[
-            ("page", page),
-            ("critical", page),
-            ("high", page),
-            ("ticket", ticket),
-            ("warning", ticket),
-            ("medium", ticket),
-            ("low", ticket),
-            ("info", ticket),
-        ])
-    });
-    let mut condition = spec.required("condition")?.map()?;
-    condition.required("kind").and_then(|node| node.choice(&[("burnrate", ())]));
-    let threshold = condition.required("threshold").and_then(|node| {
-        let threshold = fraction(&node)?;
-        if threshold.numerator() == 0 {
-            node.error("a burn rate of 0 is always exceeded", "write one above 0");
-            return None;
-        }
-        Some(threshold)
-    });
-    let op = condition.required("op").and_then(|node| condition_op(&node));
-    let lookback = condition.required("lookbackWindow").and_then(|node| shorthand(&node));
-    let alert_after = match condition.get("alertAfter") {
-        Some(node) if matches!(node.text(), Some("0" | "0m")) => Some(Duration::ZERO),
-        Some(node) => shorthand(&node).map(Shorthand::rolling),
-        None => Some(Duration::ZERO),
-    };
-    Some(AlertCondition {
-        metadata: metadata?,
-        description,
-        urgency: urgency?,
-        op: op?,
-        threshold: threshold?,
-        lookback: lookback?.rolling(),
-        alert_after: alert_after?,
-    })
-}
-
-/// The specification's own examples say "exceeds 2" and write `lte`; taken at its word such a
-/// condition fires while all is well.
-fn condition_op(node: &Node<'_>) -> Option<ConditionOp> {
-    let above = Some(ConditionOp::Above);
-    let table = [("gt", above), ("gte", Some(ConditionOp::AtLeast)), ("lt", None), ("lte", None)];
-    let op = node.choice(&table)?;
-    if op.is_none() {
-        node.error("inverted: it would alert while the burn rate is low", "write op: gt");
-    }
-    op
 }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use document::{Fields, Node};
 
-use super::read::{Form, alert_policy, description, fraction, object, references, shorthand, text};
+use super::read::{Form, description, fraction, object, references, shorthand, text};
+use super::read_alert::alert_policy;
 use super::{
     AlertPolicy, Budgeting, Metric, MetricSource, ObjectiveDocument, Reference, Shorthand, Sli,
     SloDocument, Spot, ThresholdOp, TimeWindow,

@@ -4,7 +4,7 @@ use document::Problems;
 use model::{Telemetry, Urgency};
 
 use super::*;
-use crate::judge::{BurnRateRule, DEFAULT_RULES, Fraction};
+use crate::judge::{AlertRule, DEFAULT_RULES, Fraction};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -15,6 +15,13 @@ fn compile(text: &str) -> (Vec<SloDefinition>, Vec<String>) {
     documents.read("slo.yaml", text, &problems);
     let definitions = documents.compile(&problems);
     (definitions, problems.into_sorted().iter().map(ToString::to_string).collect())
+}
+
+/// A rule in words, with those who are told.
+fn described(rule: &AlertRule) -> String {
+    let targets = rule.policy.targets.iter();
+    let targets: Vec<_> = targets.map(|t| format!("{}={}", t.name, t.target)).collect();
+    format!("{}: {rule} -> {}", rule.urgency.as_str(), targets.join(","))
 }
 
 /// An SLO of which single lines can be replaced.
@@ -67,7 +74,8 @@ fn an_slo_is_compiled_whole() {
     assert_eq!(slo.objective.budget(), Fraction::new(1, 1000));
     assert_eq!(slo.window, 30 * DAY);
     assert_eq!(slo.rules, None);
-    assert_eq!(slo.rules_or(&DEFAULT_RULES), DEFAULT_RULES);
+    let rows: Vec<_> = DEFAULT_RULES.iter().map(AlertRule::from).collect();
+    assert_eq!(slo.rules_or(&DEFAULT_RULES), rows);
     let Indicator::Ratio { numerator: Numerator::Good(good), total } = &slo.indicator else {
         panic!("good / total")
     };
@@ -156,19 +164,16 @@ fn references_are_resolved_across_documents() {
     let (definitions, problems) = compile(text);
     assert_eq!(problems, [""; 0]);
     let [slo] = definitions.as_slice() else { panic!("one definition") };
-    let row = |rate, long_s, short_s, urgency| BurnRateRule {
-        burn_rate: rate,
-        long: Duration::from_secs(long_s),
-        short: Duration::from_secs(short_s),
-        urgency,
-    };
-    let expected = vec![
-        row(Fraction::new(144, 10), 3600, 300, Urgency::Page),
-        row(Fraction::new(1, 1), 3 * 86_400, 3 * 86_400, Urgency::Ticket),
-    ];
-    assert_eq!(slo.rules, Some(expected.clone()));
-    assert_eq!(slo.rules_or(&DEFAULT_RULES), expected);
-    assert_eq!(slo.notification_targets, ["on-call"]);
+    let rules: Vec<_> = slo.rules_or(&DEFAULT_RULES).iter().map(described).collect();
+    assert_eq!(
+        rules,
+        [
+            "page: burn above 14.4x over 1h and 5m -> on-call=pagerduty",
+            "ticket: burn above 1x over 3d -> ",
+        ]
+    );
+    let no_data: Vec<_> = slo.no_data.iter().map(|rule| rule.policy.name.as_str()).collect();
+    assert_eq!(no_data, ["only-no-data"]);
     assert_eq!(slo.indicator.total().signal, Telemetry::Logs);
 }
 
@@ -354,107 +359,12 @@ fn a_reference_to_a_document_that_was_refused_is_reported_once() {
     assert!(problems[0].contains("needs good and total, or bad and total, or raw and rawType"));
 }
 
-/// The SLO with one policy of these conditions: severity, op, threshold, lookback, extra keys.
-fn with_conditions(window: &str, target: &str, conditions: &[[&str; 5]]) -> String {
-    let mut text = with("duration: 30d", &format!("duration: {window}"))
-        .replace("target: 0.999", &format!("target: {target}"));
-    text.push_str(
-        "  alertPolicies:\n    - metadata: { name: p }\n      spec:\n        conditions:\n",
-    );
-    for [severity, op, threshold, lookback, extra] in conditions {
-        text.push_str(&format!(
-            "          - spec: {{ severity: {severity}, condition: {{ kind: burnrate, op: {op}, threshold: {threshold}, lookbackWindow: {lookback}{extra} }} }}\n"
-        ));
-    }
-    text
-}
-
-#[test]
-fn conditions_are_linted() {
-    for (window, target, conditions, expected) in [
-        (
-            "30d",
-            "0.9",
-            vec![["page", "gt", "14.4", "1h", ""]],
-            "slo.yaml:31:7: spec.alertPolicies[0]: can never fire: at a target of 0.9 the burn rate is at most 10.00, not above 14.4; lower the threshold, or raise the target",
-        ),
-        (
-            "30d",
-            "0.9",
-            vec![["page", "gt", "10", "1h", ""]],
-            "slo.yaml:31:7: spec.alertPolicies[0]: can never fire: at a target of 0.9 the burn rate is at most 10.00, not above 10; lower the threshold, or raise the target",
-        ),
-        (
-            "30d",
-            "0.99",
-            vec![["page", "lte", "2", "1h", ""]],
-            "slo.yaml:34:70: spec.alertPolicies[0].spec.conditions[0].spec.condition.op: inverted: it would alert while the burn rate is low; write op: gt",
-        ),
-        (
-            "30d",
-            "0.99",
-            vec![["urgent", "gt", "2", "1h", ""]],
-            "slo.yaml:34:31: spec.alertPolicies[0].spec.conditions[0].spec.severity: \"urgent\" is not one of page, critical, high, ticket, warning, medium, low, info; write one of these",
-        ),
-        (
-            "30d",
-            "0.99",
-            vec![["page", "gt", "0", "1h", ""]],
-            "slo.yaml:34:85: spec.alertPolicies[0].spec.conditions[0].spec.condition.threshold: a burn rate of 0 is always exceeded; write one above 0",
-        ),
-        (
-            "30d",
-            "0.99",
-            vec![["page", "gt", "2", "1h", ", alertAfter: 5m"]],
-            "slo.yaml:34:13: spec.alertPolicies[0].spec.conditions[0]: alertAfter is not yet judged; leave alertAfter out; add a second condition with a shorter lookbackWindow",
-        ),
-        (
-            "30d",
-            "0.99",
-            vec![["page", "gt", "2", "1h", ""], ["page", "gt", "3", "5m", ""]],
-            "slo.yaml:31:7: spec.alertPolicies[0]: these alert conditions together are not yet judged; write one or two conditions of the same threshold and severity; they hold together",
-        ),
-        (
-            "4h",
-            "0.99",
-            vec![["page", "gt", "2", "2h", ""]],
-            "slo.yaml:31:7: spec.alertPolicies[0]: warning: left out: its window of 2h is more than a quarter of the SLO's 4h; use a shorter lookbackWindow\nslo.yaml:31:7: spec.alertPolicies[0]: no condition is left, so this SLO would never alert",
-        ),
-    ] {
-        let (definitions, problems) = compile(&with_conditions(window, target, &conditions));
-        assert!(definitions.is_empty(), "{conditions:?}");
-        // A warning is printed before the path; the table is easier to read with it behind.
-        let printed = problems
-            .join("\n")
-            .replace("warning: spec.alertPolicies[0]: ", "spec.alertPolicies[0]: warning: ");
-        assert_eq!(printed, expected);
-    }
-}
-
-#[test]
-fn a_row_that_is_too_long_is_left_out_with_a_warning() {
-    let mut text = with_conditions("7d", "0.99", &[["page", "gte", "2", "1h", ""]]);
-    text.push_str("    - metadata: { name: q }\n      spec: { conditions: [{ spec: { severity: ticket, condition: { kind: burnrate, op: gt, threshold: 1, lookbackWindow: 3d } } }] }\n");
-    let (definitions, problems) = compile(&text);
-    assert_eq!(definitions[0].rules.as_ref().map(Vec::len), Some(1));
-    assert_eq!(
-        problems,
-        [
-            "slo.yaml:31:7: warning: spec.alertPolicies[0]: op: gte is judged as gt; write op: gt",
-            "slo.yaml:35:7: warning: spec.alertPolicies[1]: left out: its window of 3d is more than a quarter of the SLO's 7d; use a shorter lookbackWindow",
-        ]
-    );
-}
-
 #[test]
 fn default_rows_that_do_not_fit_are_left_out() {
     let (definitions, _) = compile(&with("duration: 30d", "duration: 7d").replace("0.999", "0.93"));
-    let rates: Vec<_> = definitions[0]
-        .rules_or(&DEFAULT_RULES)
-        .iter()
-        .map(|rule| rule.burn_rate.as_f64())
-        .collect();
-    assert_eq!(rates, [5.0, 3.0]);
+    let rules: Vec<_> =
+        definitions[0].rules_or(&DEFAULT_RULES).iter().map(ToString::to_string).collect();
+    assert_eq!(rules, ["burn above 5x over 6h and 30m", "burn above 3x over 1d and 2h"]);
 }
 
 #[test]
@@ -476,3 +386,4 @@ fn a_filter_that_buckets_cannot_tell_is_a_warning() {
 
 mod corpus;
 mod measure;
+mod policies;

@@ -64,3 +64,35 @@ fn every_document_is_accepted_or_refused_for_a_stated_reason() {
     }
     assert!(files.is_empty(), "not in the table: {:?}", files.keys());
 }
+
+/// What the documents say of alerts, once what is wrong in them is mended: the condition that is
+/// inverted, and the targets that are called otherwise than they are referred to.
+#[test]
+fn the_policies_of_the_sdk_are_judged_once_they_are_mended() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/openslo");
+    let read = |name: &str| std::fs::read_to_string(root.join("go-sdk-v1").join(name));
+    let (Ok(policies), Ok(targets)) =
+        (read("alert_policies.yaml"), read("alert_notification_targets.yaml"))
+    else {
+        println!("skipped: the OpenSLO documents are not beside the checkout");
+        return;
+    };
+    let policies = policies.replace("op: lte", "op: gte");
+    let targets = targets
+        .replace("devs-email-notification", "on-call-mail-notification")
+        .replace("pd-on-call-notification", "on-call-pd-notification");
+    let refers =
+        "  alertPolicies: [low-priority, { alertPolicyRef: high-priority }, medium-priority]\n";
+    let text = format!("{SLO}{refers}---\n{policies}---\n{targets}");
+    let (definitions, problems) = compile(&text);
+    assert_eq!(problems, [""; 0]);
+    let rules: Vec<_> = definitions[0].rules_or(&DEFAULT_RULES).iter().map(described).collect();
+    assert_eq!(
+        rules,
+        [
+            "page: burn of at least 2x over 1h, for 5m -> on-call-mail-notification=email",
+            "page: burn above 2x over 1h, for 5m -> on-call-pd-notification=pagerduty",
+            "page: burn of at least 2x over 1h, for 5m -> on-call-slack-notification=slack",
+        ]
+    );
+}

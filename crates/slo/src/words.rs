@@ -1,3 +1,5 @@
+//! Words for people.
+
 use std::time::Duration;
 
 const UNITS_S: [(u64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
