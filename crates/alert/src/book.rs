@@ -115,6 +115,24 @@ impl AlertBook {
         Some(Transition { fingerprint, kind })
     }
 
+    /// Ends what fires or waits and no rule stands behind any more: nobody would ever say that it is
+    /// over. Alerts from outside have no rule, and stay.
+    pub fn retire(
+        &mut self,
+        has_rule: impl Fn(Fingerprint) -> bool,
+        now: Timestamp,
+    ) -> Vec<Transition> {
+        let orphans = self
+            .entries
+            .iter_mut()
+            .filter(|(fingerprint, entry)| !entry.alert.external && !has_rule(**fingerprint));
+        let retire = |(fingerprint, entry): (&Fingerprint, &mut Entry)| {
+            let kind = entry.clears(now)?;
+            Some(Transition { fingerprint: *fingerprint, kind })
+        };
+        orphans.filter_map(retire).collect()
+    }
+
     /// Forgets alerts that have been quiet for long, and lets flapping fade.
     pub fn advance(&mut self, now: Timestamp) {
         self.entries.retain(|_, entry| {
@@ -353,6 +371,17 @@ mod tests {
         assert_eq!(kind(book.observe(page(), at(1))), Some(TransitionKind::Escalated));
         assert_eq!(book.observe(observation(Condition::Holds), at(2)), None);
         assert_eq!(book.firing().next().map(|alert| alert.urgency), Some(Urgency::Page));
+    }
+
+    #[test]
+    fn an_alert_without_a_rule_ends_unless_it_came_from_outside() {
+        for (external, expected) in [(false, Some(TransitionKind::Cleared)), (true, None)] {
+            let mut book = AlertBook::new(10);
+            let _ = book.observe(Observation { external, ..observation(Condition::Holds) }, at(0));
+            assert_eq!(book.retire(|_| true, at(1)), []);
+            assert_eq!(book.retire(|_| false, at(2)).first().map(|t| t.kind), expected);
+            assert_eq!(book.retire(|_| false, at(3)), [], "once");
+        }
     }
 
     #[test]

@@ -137,6 +137,7 @@ impl Engine {
     pub fn redefine(&mut self, options: EngineOptions) {
         self.options = EngineOptions { epoch: self.options.epoch, ..options };
         self.series.redefine(&self.options, &self.hasher);
+        self.retire_alerts();
         let series = &self.series;
         self.pairings.retain(|ordinal| series.index_of_ordinal(ordinal).is_some());
     }

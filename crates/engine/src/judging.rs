@@ -3,7 +3,7 @@
 mod silence;
 mod telling;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use alert::{Condition, Observation, Transition, TransitionKind};
@@ -18,6 +18,7 @@ use crate::routes::routes_of;
 use crate::series::Series;
 use crate::services::{ServiceState, source_of};
 
+use silence::silence_labels;
 pub(crate) use telling::labels;
 use telling::{Ask, observation};
 
@@ -107,6 +108,17 @@ impl Engine {
         }
     }
 
+    /// Ends alerts whose SLO or policy is gone.
+    pub(crate) fn retire_alerts(&mut self) {
+        let mut known: BTreeSet<Fingerprint> =
+            self.series.iter().flat_map(|series| [series.page, series.ticket]).collect();
+        let watched = self.series.watched();
+        known.extend(watched.iter().map(|slo| Fingerprint::of(&silence_labels(slo))));
+        for transition in self.alerts.retire(|alert| known.contains(&alert), self.now) {
+            self.follow(transition);
+        }
+    }
+
     fn follow(&mut self, Transition { fingerprint, kind }: Transition) {
         match kind {
             TransitionKind::Fired => self.fired(fingerprint),
@@ -134,9 +146,12 @@ fn rows_of<'j>(
     judgement.rows.iter().filter(asks).collect()
 }
 
-/// Rows of one urgency are joined by OR; all that can be judged must agree that it is over. A row
+/// Rows of one urgency are joined by OR; without any there is nothing that could hold. All that can be judged must agree that it is over. A row
 /// whose short window is not covered yet cannot fire, so it holds nothing up, either.
 fn condition(rows: &[&RowVerdict], is_silent: bool, arrival: Arrival, now: Timestamp) -> Condition {
+    if rows.is_empty() {
+        return Condition::Clear;
+    }
     if rows.iter().any(|row| row.holds == Verdict::Firing) {
         return Condition::Holds;
     }

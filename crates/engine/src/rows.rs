@@ -286,6 +286,7 @@ impl Engine {
                 series.held_is_dirty = true;
             }
         }
+        self.retire_alerts();
         let live: Vec<_> = self.book.live().map(|incident| incident.id).collect();
         for id in &live {
             let _ = self.refresh.insert(*id, Refresh::after_opening(now));

@@ -225,6 +225,32 @@ spec:
     }
 
     #[test]
+    fn policies_are_printed_as_they_are_judged() {
+        let problems = document::Problems::new();
+        let mut documents = slo::openslo::Documents::new();
+        let policies = "  alertPolicies:
+    - metadata: { name: p }
+      spec:
+        alertWhenNoData: true
+        alertWhenResolved: false
+        conditions:
+          - spec: { severity: sev1, condition: { op: gt, threshold: 3, lookbackWindow: 1h } }
+          - spec: { severity: sev1, condition: { op: gte, threshold: 9, lookbackWindow: 5m, alertAfter: 10m } }
+        notificationTargets: [{ metadata: { name: on-call }, spec: { target: pagerduty } }]
+";
+        documents.read("slo.yaml", &format!("{SLO}{policies}"), &problems);
+        let slos = documents.compile(&problems);
+        assert_eq!(problems.into_sorted(), []);
+        let text = summary("fogbell.yaml", &Loaded { slos, ..loaded("") }).join("\n");
+        for expected in [
+            "page    burn above 3x over 1h and burn of at least 9x over 5m, for 10m -> on-call (its end is not told)",
+            "page    no data for 10m -> on-call (its end is not told)",
+        ] {
+            assert!(text.contains(expected), "{expected} in:\n{text}");
+        }
+    }
+
+    #[test]
     fn topics_that_nobody_creates_come_with_their_commands() {
         let tail = "--partitions 6 --replication-factor 1 --config cleanup.policy";
         let yaml = "emit: { kafka: { brokers: [\"k:9092\"], create_topics: null, \

@@ -98,7 +98,7 @@ impl Source {
 }
 
 /// Labels of the alert: its identity.
-fn silence_labels(slo: &Slo) -> Labels {
+pub(super) fn silence_labels(slo: &Slo) -> Labels {
     Labels::from([
         ("alertname".to_owned(), SILENCE_ALERT.to_owned()),
         ("slo".to_owned(), slo.name.to_string()),

@@ -56,17 +56,30 @@ fn slo(rules: Vec<AlertRule>, no_data: Vec<NoDataRule>) -> SloOptions {
     }
 }
 
+fn key() -> Arc<SeriesKey> {
+    Arc::new(SeriesKey::Declared { slo: "shop-ok".into(), group: Vec::new() })
+}
+
 impl World {
     /// Lets seconds pass, each with traffic that the SLO counts.
     fn count(&mut self, seconds: u64, traffic: Traffic) {
         for _ in 0..seconds {
             self.now = self.now.after(Duration::from_secs(1));
             let mut delta = delta("shop", traffic, self.now);
-            delta.series[0].key =
-                Arc::new(SeriesKey::Declared { slo: "shop-ok".into(), group: Vec::new() });
+            delta.series[0].key = key();
             self.handle(Input::Delta(Box::new(delta)));
             self.handle(Input::Judge);
             self.handle(Input::Checkpoint);
+        }
+    }
+
+    /// Lets a healthy past go by in steps of five seconds, unjudged.
+    fn remember(&mut self, past: Duration) {
+        for _ in 0..past.as_secs() / 5 {
+            self.now = self.now.after(Duration::from_secs(5));
+            let mut delta = delta("shop", Traffic { good: 500, bad: 0 }, self.now);
+            delta.series[0].key = key();
+            self.handle(Input::Delta(Box::new(delta)));
         }
     }
 
@@ -101,20 +114,42 @@ const TENTH: Traffic = Traffic { good: 90, bad: 10 };
 /// 1 of 100: 10 times.
 const HUNDREDTH: Traffic = Traffic { good: 99, bad: 1 };
 
+/// Seconds from a fault of 10 % to the page or ticket, and from its end to the word of it, by the
+/// published table: without the wait of a ticket, and the minute of quiet before the end is told.
+fn assert_times(row: usize, detection: u64, reset: u64) {
+    let table = DEFAULT_RULES[row];
+    let mut world = world(vec![AlertRule::from(&table)], Vec::new());
+    world.remember(table.long * 5 / 4);
+    let wait = if table.urgency == Urgency::Page { 1 } else { 31 };
+    let width = |window: Duration| match window.as_secs() {
+        0..3600 => 5,
+        3600..54_000 => 60,
+        _ => 900,
+    };
+    let detected = world.until_told(TENTH, 2 * detection + 60) - wait;
+    // A window reaches back up to a pane of its tier too far, and grows by as much.
+    let stretch = detection * width(table.long) / table.long.as_secs();
+    let latest = detection + stretch + 2;
+    assert!((detection - 1..=latest).contains(&detected), "{row}: {detected}");
+    let quiet = 60;
+    let over = world.until_told(HEALTHY, 2 * reset) - quiet;
+    let earliest = reset - (detected - detection).min(reset) - wait - 5;
+    assert!((earliest..=reset + width(table.short) + 10).contains(&over), "{row}: {over}");
+    let told: Vec<_> =
+        world.told().into_iter().map(|(_, urgency, action)| (urgency, action)).collect();
+    assert_eq!(told, [(table.urgency, Action::Trigger), (table.urgency, Action::Resolve)]);
+}
+
 #[test]
-fn a_page_row_keeps_the_published_times_from_fault_to_page_and_to_the_end() {
-    let rows = DEFAULT_RULES[..1].iter().map(AlertRule::from).collect();
-    let mut world = world(rows, Vec::new());
-    world.count(2 * 3600, HEALTHY);
-    // 99.9 %, 14.4x over 1h: 518.4 s of 10 % errors, and a pane of the hour's tier at most.
-    let paged = world.until_told(TENTH, 600);
-    assert!((519..=530).contains(&paged), "{paged}");
-    // 256.8 s until the five minutes are below, a pane, and a minute of quiet.
-    let over = world.until_told(HEALTHY, 400);
-    assert!((256 + 60..=262 + 60 + 5).contains(&over), "{over}");
-    let page = Urgency::Page;
-    let all = [told("default", page, Action::Trigger), told("default", page, Action::Resolve)];
-    assert_eq!(world.told(), all);
+fn page_rows_keep_the_published_times_from_fault_to_page_and_to_the_end() {
+    assert_times(0, 518, 257);
+    assert_times(1, 1080, 1710);
+}
+
+#[test]
+fn ticket_rows_keep_the_published_times_from_fault_to_ticket_and_to_the_end() {
+    assert_times(2, 2592, 6984);
+    assert_times(3, 2592, 21_384);
 }
 
 #[test]
@@ -337,5 +372,43 @@ fn what_is_acknowledged_and_split_is_told_over_its_own_routes() {
     let _ = world.command(Verb::Acknowledge, "", 0).expect("taken");
     let page = Urgency::Page;
     let all = [told("on-call", page, Action::Trigger), told("on-call", page, Action::Update)];
+    assert_eq!(world.told(), all);
+}
+
+#[test]
+fn groups_of_an_slo_are_silent_together_even_before_any_was_seen() {
+    let rules = vec![no_data(Duration::ZERO, policy("silence", &[]))];
+    let grouped = SloOptions { group_by: vec!["route".into()], ..slo(Vec::new(), rules) };
+    let mut world = World::of(EngineOptions { automatic: None, slos: vec![grouped], ..options() });
+    world.pass(120, &[]);
+    assert_eq!(world.told(), [told("default", Urgency::Page, Action::Trigger)]);
+}
+
+#[test]
+fn what_no_policy_asks_for_any_more_is_over() {
+    let rules = vec![rule(burn(20, 5 * MINUTE), Urgency::Page, policy("fast", &[]))];
+    let without_rules = slo(Vec::new(), Vec::new());
+    for slos in [vec![without_rules], Vec::new()] {
+        let mut world = world(rules.clone(), Vec::new());
+        world.count(400, HEALTHY);
+        let _ = world.until_told(TENTH, 300);
+        let changed = EngineOptions { automatic: None, slos, ..options() };
+        world.engine.redefine(changed);
+        world.count(70, TENTH);
+        assert_eq!(world.incident().status, Status::Resolved);
+    }
+}
+
+#[test]
+fn what_a_changed_configuration_no_longer_knows_is_over_after_a_restart() {
+    let rules = vec![rule(burn(20, 5 * MINUTE), Urgency::Page, policy("fast", &["on-call"]))];
+    let mut world = world(rules, Vec::new());
+    world.count(400, HEALTHY);
+    let _ = world.until_told(TENTH, 300);
+    world.options.slos = Vec::new();
+    world.restart(Duration::from_secs(1));
+    world.pass(70, &[]);
+    let page = Urgency::Page;
+    let all = [told("on-call", page, Action::Trigger), told("on-call", page, Action::Resolve)];
     assert_eq!(world.told(), all);
 }

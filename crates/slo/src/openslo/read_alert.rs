@@ -116,7 +116,7 @@ fn condition(map: &mut Fields<'_>) -> Option<Condition> {
     let window = map.required("lookbackWindow").and_then(|node| shorthand(&node));
     let (op, threshold) = (map.required("op"), map.required("threshold"));
     let after = match map.get("alertAfter") {
-        Some(node) if matches!(node.text(), Some("0" | "0m")) => Some(Duration::ZERO),
+        Some(node) if is_nothing(&node) => Some(Duration::ZERO),
         Some(node) => shorthand(&node).map(Shorthand::rolling),
         None => Some(Duration::ZERO),
     };
@@ -124,6 +124,12 @@ fn condition(map: &mut Fields<'_>) -> Option<Condition> {
     let comparison = op.and_then(|node| comparison(&node, kind));
     let measure = threshold.and_then(|node| measure(&node, kind, window.map(Shorthand::rolling)));
     Some(Condition { measure: measure?, comparison: comparison?, after: after? })
+}
+
+/// `0`, or no time in any unit.
+fn is_nothing(node: &Node<'_>) -> bool {
+    let text = node.text().unwrap_or_default();
+    text == "0" || Shorthand::parse(text).is_some_and(|parsed| parsed.count == 0)
 }
 
 fn kind(node: &Node<'_>) -> Option<Kind> {

@@ -232,6 +232,16 @@ fn every_switch_of_a_policy_has_its_effect() {
 }
 
 #[test]
+fn a_condition_that_need_not_last_may_say_so_in_any_unit() {
+    for zero in ["0", "0m", "0h"] {
+        let keys = format!("op: gt, threshold: 2, lookbackWindow: 1h, alertAfter: {zero}");
+        let (definitions, problems) = compile(&with_conditions("30d", "0.99", &[("page", &keys)]));
+        assert_eq!(problems, [""; 0]);
+        assert!(definitions[0].rules_or(&[])[0].conditions[0].after.is_zero(), "{zero}");
+    }
+}
+
+#[test]
 fn a_target_without_a_name_cannot_be_a_route() {
     let (definitions, problems) =
         compile(&with_policy("notificationTargets: [{ spec: { target: slack } }]"));
