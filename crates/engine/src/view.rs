@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{AlertState, Service, Timestamp, TraceId};
+use slo::budget::whole_volume;
+use slo::judge::TREND_PARTS;
 use slo::presence::WindowState;
 
 /// What can be looked at from outside, made anew at each look: SLOs and their numbers.
@@ -65,6 +67,35 @@ pub struct SloStatus {
     pub bad_total: u64,
     /// The newest bad event that has a trace.
     pub exemplar: Option<(TraceId, Timestamp)>,
+}
+
+impl SloStatus {
+    /// Share of events that may be bad, without the noise of binary fractions: 0.001 for 0.999.
+    #[must_use]
+    pub fn error_budget_ratio(&self) -> f64 {
+        const DIGITS: f64 = 1e12;
+        ((1.0 - self.objective) * DIGITS).round() / DIGITS
+    }
+
+    /// Share of the budget of the SLO's whole window that the events of one of its windows have
+    /// spent; a whole window that is known in part is taken to be like that part.
+    #[must_use]
+    pub fn budget_spent_ratio(&self, window: &WindowStatus) -> f64 {
+        let Some(own) = self.windows.last() else { return 0.0 };
+        let volume = whole_volume(own.total, own.window, own.window.mul_f64(own.coverage));
+        if volume == 0 {
+            return 0.0;
+        }
+        window.bad as f64 / volume as f64 / self.error_budget_ratio()
+    }
+
+    /// How many times faster the newest quarter of a window burns than the whole of it; `None` if
+    /// the quarter is no window of the SLO, or nothing burns.
+    #[must_use]
+    pub fn burn_trend_ratio(&self, window: &WindowStatus) -> Option<f64> {
+        let newest = self.windows.iter().find(|w| w.window * TREND_PARTS == window.window)?;
+        (window.burn_rate > 0.0).then(|| newest.burn_rate / window.burn_rate)
+    }
 }
 
 /// Numbers of one window.

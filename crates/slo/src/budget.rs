@@ -52,13 +52,6 @@ pub fn whole_volume(total: u64, window: Duration, covered: Duration) -> u64 {
     u64::try_from(whole / covered.as_millis().max(1)).unwrap_or(u64::MAX)
 }
 
-/// The share of the budget of the SLO's whole window, which holds `volume` events, that `bad`
-/// events spend.
-#[must_use]
-pub fn budget_drop_ratio(objective: Objective, bad: u64, volume: u64) -> f64 {
-    objective.burn_rate(bad, volume)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,10 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn a_drop_is_measured_against_the_budget_of_the_whole_window() {
+    fn what_is_known_of_a_window_stands_for_the_whole() {
         assert_eq!(whole_volume(1000, MONTH, MONTH), 1000);
         assert_eq!(whole_volume(1000, MONTH, MONTH / 10), 10_000);
         assert_eq!(whole_volume(1000, MONTH, Duration::ZERO), 1000);
-        assert!((budget_drop_ratio(three_nines(), 5, 10_000) - 0.5).abs() < 1e-9);
     }
 }

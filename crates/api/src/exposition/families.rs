@@ -13,7 +13,7 @@ use super::writer::{Exemplar, Head, Kind, Labels, Writer};
 /// counted; declared ones go first.
 const SHOWN_MAX: usize = 20_000;
 /// Samples of one SLO with the standard windows.
-const SAMPLES_PER_SLO: usize = 36;
+const SAMPLES_PER_SLO: usize = 46;
 /// What a sample takes beside the labels of its SLO: name, window and value.
 const SAMPLE_BYTES: usize = 64;
 
@@ -41,7 +41,7 @@ const fn counter(name: &'static str, help: &'static str) -> Head {
 const RATIO: Option<&str> = Some("ratio");
 const SECONDS: Option<&str> = Some("seconds");
 
-const FAMILIES: [Family; 12] = [
+const FAMILIES: [Family; 14] = [
     Family {
         head: Head {
             name: "slo",
@@ -61,7 +61,7 @@ const FAMILIES: [Family; 12] = [
     Family {
         head: gauge("slo_error_budget_ratio", RATIO, "Share of events that may be bad."),
         write: |writer, head, shown| {
-            writer.sample(head, shown.alone(), complement(shown.slo.objective));
+            writer.sample(head, shown.alone(), shown.slo.error_budget_ratio());
         },
     },
     Family {
@@ -88,6 +88,26 @@ const FAMILIES: [Family; 12] = [
         ),
         write: |writer, head, shown| {
             shown.each_window(writer, head, |w| Some(w.burn_rate));
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_budget_spent_ratio",
+            RATIO,
+            "Share of the whole error budget that the events of a window have spent.",
+        ),
+        write: |writer, head, shown| {
+            shown.each_window(writer, head, |w| Some(shown.slo.budget_spent_ratio(w)));
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_burn_trend_ratio",
+            RATIO,
+            "How many times faster the newest quarter of a window burns than the whole of it.",
+        ),
+        write: |writer, head, shown| {
+            shown.each_window(writer, head, |w| shown.slo.burn_trend_ratio(w));
         },
     },
     Family {
@@ -254,12 +274,6 @@ fn of_tenants(writer: &mut Writer, views: &BTreeMap<Tenant, Arc<View>>) {
         }
         writer.end();
     }
-}
-
-/// One less `ratio`, without the noise of binary fractions: 0.001 for 0.999.
-fn complement(ratio: f64) -> f64 {
-    const DIGITS: f64 = 1e12;
-    ((1.0 - ratio) * DIGITS).round() / DIGITS
 }
 
 const fn alert_state(state: AlertState) -> f64 {

@@ -118,7 +118,7 @@ fn status(slo: &SloStatus) -> Value {
         "goodTotal": slo.good_total,
         "badTotal": slo.bad_total,
         "exemplar": exemplar,
-        "windows": slo.windows.iter().map(window).collect::<Vec<_>>(),
+        "windows": slo.windows.iter().map(|of| window(slo, of)).collect::<Vec<_>>(),
     })
 }
 
@@ -131,13 +131,15 @@ const fn alert(state: AlertState) -> &'static str {
     }
 }
 
-fn window(window: &WindowStatus) -> Value {
+fn window(slo: &SloStatus, window: &WindowStatus) -> Value {
     json!({
         "windowSeconds": window.window.as_secs(),
         "total": window.total,
         "bad": window.bad,
         "errorRatio": window.error_ratio,
         "burnRate": window.burn_rate,
+        "burnTrendRatio": slo.burn_trend_ratio(window),
+        "budgetSpentRatio": slo.budget_spent_ratio(window),
         "coverageRatio": window.coverage,
         "from": window.from.is_set().then(|| window.from.to_string()),
     })

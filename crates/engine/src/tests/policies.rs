@@ -6,7 +6,7 @@ use slo::judge::{
 };
 
 use super::*;
-use crate::SloOptions;
+use crate::{SloOptions, SloStatus, WindowStatus};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -93,6 +93,13 @@ impl World {
             }
         }
         panic!("nobody was told within {seconds_max} s");
+    }
+
+    /// A number of one window of the SLO.
+    fn window(&self, window: Duration, of: impl Fn(&SloStatus, &WindowStatus) -> f64) -> f64 {
+        let view = self.engine.view();
+        let slo = &view.slos[0];
+        of(slo, slo.windows.iter().find(|w| w.window == window).expect("a window"))
     }
 
     fn states(&self) -> (AlertState, AlertState) {
@@ -283,6 +290,8 @@ fn a_budget_drop_pages_and_is_over_when_its_window_has_passed() {
     // 100 requests a second leave 259,200 a month that may fail; 1 % is 2,592.
     let paged = world.until_told(TENTH, 600);
     assert!((258..=264).contains(&paged), "{paged}");
+    let spent = world.window(HOUR, SloStatus::budget_spent_ratio);
+    assert!((0.01..0.0105).contains(&spent), "{spent}");
     let summary = world.incident().members[0].annotations["summary"].clone();
     assert!(summary.contains("more than 1 % of the budget spent in 1h"), "{summary}");
     // It is over once the first of them leave the hour, a pane of a minute and a minute of quiet.
@@ -317,8 +326,11 @@ fn a_trend_tells_of_what_grows() {
     // (600 + 9 x) / ((2400 + 9 x) / 4) > 2 after 133 s, and a ticket waits half a minute.
     let told = world.until_told(TENTH, 600);
     assert!((160..=175).contains(&told), "{told}");
+    let trend = |slo: &SloStatus, window: &_| slo.burn_trend_ratio(window).unwrap();
+    assert!(world.window(40 * MINUTE, trend) > 2.0);
     world.count(2500, TENTH);
     assert_eq!(world.told()[1].2, Action::Resolve, "steady again, if higher");
+    assert!((world.window(40 * MINUTE, trend) - 1.0).abs() < 1e-9);
 }
 
 fn no_data(after: Duration, policy: Policy) -> NoDataRule {
