@@ -53,7 +53,8 @@ pub struct PageOptions {
     pub open: (usize, usize),
     /// How long the capacity is measured.
     pub capacity_duration: Duration,
-    /// The most resident memory that the daemon may have.
+    /// The most resident memory that the daemon may have: the ceiling that it is told to stay under,
+    /// `limits.memory_bytes`.
     pub rss_max_bytes: u64,
     /// Of ids.
     pub seed: u64,
@@ -72,7 +73,7 @@ impl Default for PageOptions {
             closed: (4, 4),
             open: (32, 16),
             capacity_duration: Duration::from_secs(5),
-            rss_max_bytes: 150 << 20,
+            rss_max_bytes: 512 << 20,
             seed: 1,
             server_core: 0,
         }
