@@ -103,9 +103,17 @@ fn own_slos_count_histograms_of_both_temporalities_and_logs() {
 }
 
 fn log_records(count: usize, severity_number: i32, body: &str) -> ExportLogsServiceRequest {
+    log_records_at(now_ns(), count, severity_number, body)
+}
+
+fn log_records_at(
+    time_unix_nano: u64,
+    count: usize,
+    severity_number: i32,
+    body: &str,
+) -> ExportLogsServiceRequest {
     let body = Some(AnyValue { value: Some(Value::StringValue(body.to_owned())) });
-    let record =
-        LogRecord { time_unix_nano: now_ns(), severity_number, body, ..LogRecord::default() };
+    let record = LogRecord { time_unix_nano, severity_number, body, ..LogRecord::default() };
     let log_records = vec![record; count];
     ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
@@ -136,6 +144,37 @@ fn an_own_slo_over_logs_pages() {
     assert!(!slos[0].automatic && slos[0].burn_rate_short > 14.4, "{slos:?}");
     assert_eq!(incident.causes.first().map(|cause| cause.service.as_str()), Some("payments"));
     assert_eq!(incident.status(), v1::Status::Open);
+}
+
+#[test]
+fn a_budget_of_time_slices_is_judged_by_slices_and_pages() {
+    let text = logged()
+        .replace("Occurrences", "Timeslices")
+        .replace("target: 0.99", "target: 0.99, timeSliceTarget: 0.95, timeSliceWindow: 1m");
+    let fogbell = Fogbell::start_with(&json!({}), &[("slos/sliced.yaml", &text)]);
+    let subscriber = Incidents::at(&fogbell.api_url("")).follow();
+    let exporter = Exporter::to(&fogbell.grpc_url());
+    let start = Instant::now();
+    while start.elapsed() < HEALTHY {
+        exporter.send_logs(log_records(10, 9, "charged"));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let slices = |result: &str| {
+        let labels = format!("slo=\"logged\",service=\"payments\",result=\"{result}\"");
+        fogbell.metric(&format!("slo_window_slices{{{labels}}}"))
+    };
+    assert_eq!(slices("bad"), Some(0.0));
+    // Slices that ended before the daemon began: their verdicts are given with their events.
+    let minutes_ago = |minutes: u64| now_ns() - minutes * 60_000_000_000;
+    exporter.send_logs(log_records_at(minutes_ago(4), 100, 9, "charged"));
+    exporter.send_logs(log_records_at(minutes_ago(2), 94, 9, "charged"));
+    exporter.send_logs(log_records_at(minutes_ago(2), 6, 17, "card network refused"));
+    exporter.send_logs(log_records_at(minutes_ago(3), 100, 17, "card network refused"));
+    let (page, _) = subscriber.page(LIMIT);
+    let impact = page.incident.unwrap().impact.unwrap();
+    assert_eq!(impact.slos.iter().map(|slo| &*slo.name).collect::<Vec<_>>(), ["logged"]);
+    wait::until("two bad slices", LIMIT, || (slices("bad") == Some(2.0)).then_some(()));
+    assert_eq!(events(&fogbell, "logged").1, Some(106.0));
 }
 
 #[test]

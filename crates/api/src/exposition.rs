@@ -13,6 +13,7 @@ mod writer;
 
 pub(crate) use accept::{Format, takes_gzip};
 pub(crate) use cache::Exposition;
+pub(crate) use labels::budgeting;
 
 #[cfg(test)]
 mod tests;

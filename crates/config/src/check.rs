@@ -134,6 +134,16 @@ impl Read {
                 let mend = "raise the target, or add alertPolicies";
                 problems.warn(place, format!("{}: {what}", slo.name), mend);
             }
+            if let Some(slicing) = slo.slicing
+                && let count @ 1.. = rules.iter().filter(|rule| !slicing.fits(rule.short)).count()
+            {
+                let what = format!(
+                    "{}: {count} rows of alerting.rules look back over less than two slices and \
+                     are left out",
+                    slo.name
+                );
+                problems.warn(place, what, "use shorter slices, or add alertPolicies");
+            }
         }
     }
 

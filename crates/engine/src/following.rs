@@ -133,7 +133,8 @@ impl Engine {
     /// Traces of the newest bad events behind these alerts.
     pub(crate) fn bad_traces(&self, fingerprints: &[Fingerprint]) -> Vec<TraceId> {
         let series = fingerprints.iter().filter_map(|f| self.series_of_alert(*f));
-        let newest = series.flat_map(|series| series.exemplars.iter().rev());
+        let with_parts = series.flat_map(|series| self.with_parts(series));
+        let newest = with_parts.flat_map(|series| series.exemplars.iter().rev());
         let mut seen = BTreeSet::new();
         let ids = newest.map(|event| event.trace_id).filter(|id| !id.is_zero());
         ids.filter(|id| seen.insert(*id)).take(RECALL_MAX).collect()

@@ -38,11 +38,15 @@ impl Engine {
         }
         for index in 0..self.series.len() {
             let Ok(index) = u32::try_from(index) else { break };
-            let due = |series: &Series| all || series.touched || series.alerting;
+            let due = |series: &Series| {
+                let is_due = all || series.touched || series.alerting;
+                is_due && series.slo.composition.is_none()
+            };
             if self.series.get(index).is_some_and(due) {
                 self.judge_series(index);
             }
         }
+        self.judge_composites(all);
         if all {
             self.judge_silence();
         }
@@ -53,16 +57,29 @@ impl Engine {
         let now = self.now;
         let Some(series) = self.series.get_mut(index) else { return };
         let source = source_of(&self.services, &self.anything, series);
+        if series.close_slices(source, now) {
+            let _ = series.dirty_from.get_or_insert(self.log_seq);
+        }
+        let slo = Arc::clone(&series.slo);
+        let judgement = judge(series.judged(), &source.presence, &slo.judging, now);
+        self.conclude(index, judgement);
+    }
+
+    /// What follows from a judgement.
+    pub(crate) fn conclude(&mut self, index: u32, mut judgement: Judgement) {
+        let now = self.now;
+        let Some(series) = self.series.get_mut(index) else { return };
+        let source = source_of(&self.services, &self.anything, series);
         let is_silent = source.presence.is_silent(now);
         let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(source.newest) };
         let slo = Arc::clone(&series.slo);
-        let mut judgement = judge(&mut series.windows, &source.presence, &slo.judging, now);
-        if series.held.follow(&slo.judging, &mut judgement, now) {
+        if !slo.is_part && series.held.follow(&slo.judging, &mut judgement, now) {
             series.held_is_dirty = true;
         }
         let mut told = Vec::new();
         series.alerting = false;
-        for urgency in [Urgency::Page, Urgency::Ticket] {
+        let urgencies = [Urgency::Page, Urgency::Ticket];
+        for urgency in urgencies.into_iter().filter(|_| !slo.is_part) {
             let rows = rows_of(&slo.judging, &judgement, urgency);
             let known = self.alerts.get(series.fingerprint(urgency)).map(|alert| alert.state);
             let is_live = known.is_some_and(|state| state != AlertState::Inactive);
@@ -88,6 +105,7 @@ impl Engine {
             told.push((observation(series, &judgement, &rows, ask), routes));
         }
         series.touched = false;
+        series.judged_at = now;
         series.judgement = Some(judgement);
         for (observation, routes) in told {
             self.observe(observation, routes);

@@ -4,6 +4,7 @@
 //! `poll_timeout()`, and rows to restore from. It never waits, reads no clock and touches no IO.
 
 mod command;
+mod composites;
 mod counting;
 mod describing;
 mod effect;
@@ -22,6 +23,7 @@ mod routes;
 mod rows;
 mod series;
 mod services;
+mod slices;
 mod view;
 
 pub use effect::Effect;
@@ -31,7 +33,7 @@ pub use opening::{PAGE_WAIT, TICKET_WAIT};
 pub use options::{AutomaticOptions, EngineOptions, SloOptions};
 pub use rows::RestoreReport;
 pub use slo::duration_text;
-pub use view::{Dropped, SloStatus, View, WindowStatus};
+pub use view::{Dropped, SliceCount, SloStatus, View, WindowStatus};
 
 #[cfg(test)]
 mod tests;

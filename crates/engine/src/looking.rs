@@ -1,10 +1,11 @@
 //! The engine as it looks from outside.
 
-use model::{AlertState, Urgency};
+use model::{AlertState, Count, Urgency};
 use slo::judge::{Judgement, WindowFigures};
+use slo::slices::Slicing;
 
 use crate::series::Series;
-use crate::{Dropped, Engine, SloStatus, View, WindowStatus};
+use crate::{Dropped, Engine, SliceCount, SloStatus, View, WindowStatus};
 
 impl Engine {
     /// A look at all SLOs, by name and group.
@@ -16,12 +17,13 @@ impl Engine {
             .filter_map(|series| Some(self.status(series, series.judgement.as_ref()?)))
             .collect();
         slos.sort_by(|a, b| (&a.name, &a.group).cmp(&(&b.name, &b.group)));
+        let unjudged = self.series.iter().map(|series| series.unjudged_total).sum();
         View {
             at: self.now,
             slos,
             services: self.services.len(),
             series: self.series.len(),
-            dropped: Dropped { series_refused: self.series.refused(), ..self.dropped },
+            dropped: Dropped { unjudged, series_refused: self.series.refused(), ..self.dropped },
         }
     }
 
@@ -30,7 +32,14 @@ impl Engine {
             let alert = self.alerts.get(series.fingerprint(urgency));
             alert.map_or(AlertState::Inactive, |alert| alert.state)
         };
-        let exemplar = series.exemplars.iter().rev().find(|event| !event.trace_id.is_zero());
+        let with_parts = || self.with_parts(series);
+        let total = |side: fn(&Series) -> i64| {
+            let sum = with_parts().map(side).fold(0, i64::saturating_add);
+            u64::try_from(sum).unwrap_or(0)
+        };
+        let exemplar = with_parts()
+            .filter_map(|series| series.exemplars.iter().rev().find(|e| !e.trace_id.is_zero()))
+            .max_by_key(|event| event.at);
         SloStatus {
             name: series.slo.name.clone(),
             service: series.service.clone(),
@@ -40,23 +49,40 @@ impl Engine {
             objective: series.slo.judging.objective().target(),
             window: series.slo.judging.window(),
             state: judgement.state,
-            windows: judgement.windows.iter().map(window).collect(),
+            slicing: series.slo.slicing,
+            windows: self.windows(series, judgement),
             budget_remaining_ratio: judgement.budget_remaining_ratio,
             exhausted_at: judgement.exhausted_at_forecast,
             page: state(Urgency::Page),
             ticket: state(Urgency::Ticket),
-            good_total: u64::try_from(series.good_total).unwrap_or(0),
-            bad_total: u64::try_from(series.bad_total).unwrap_or(0),
+            good_total: total(|series| series.good_total),
+            bad_total: total(|series| series.bad_total),
             exemplar: exemplar.map(|event| (event.trace_id, event.at)),
         }
     }
+
+    fn windows(&self, series: &Series, judgement: &Judgement) -> Vec<WindowStatus> {
+        let figures = judgement.windows.iter().enumerate();
+        let windows = figures.map(|(at, figures)| WindowStatus {
+            slices: series.slo.verdicts_by().map(|slicing| slices(slicing, figures)),
+            ..window(figures, self.events_in(series, at).unwrap_or(figures.count))
+        });
+        windows.collect()
+    }
 }
 
-fn window(figures: &WindowFigures) -> WindowStatus {
+fn slices(slicing: Slicing, figures: &WindowFigures) -> SliceCount {
+    let parts = slicing.method().parts();
+    let Count { total, .. } = figures.count;
+    SliceCount { total: total / parts, bad: figures.count.bad() as f64 / parts as f64 }
+}
+
+fn window(figures: &WindowFigures, events: Count) -> WindowStatus {
     WindowStatus {
         window: figures.window,
-        total: figures.count.total,
-        bad: figures.count.bad(),
+        total: events.total,
+        bad: events.bad(),
+        slices: None,
         error_ratio: figures.error_ratio(),
         burn_rate: figures.burn_rate,
         coverage: figures.coverage_ratio(),

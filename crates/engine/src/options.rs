@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slo::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
+use slo::openslo::Composite;
+use slo::slices::Slicing;
 
 /// How an engine judges. One engine serves one tenant.
 #[derive(Clone, Debug)]
@@ -39,10 +41,16 @@ pub struct SloOptions {
     pub objective: Objective,
     /// Its rolling window.
     pub window: Duration,
+    /// The slices of time in which its budget is counted; `None` = by events.
+    pub slicing: Option<Slicing>,
     /// What it alerts on; `None` = the rows of the default table that fit.
     pub rules: Option<Vec<AlertRule>>,
     /// What it alerts on when its source is silent.
     pub no_data: Vec<NoDataRule>,
+    /// What it is made of, if it counts nothing itself.
+    pub composite: Option<Composite>,
+    /// The composite that alerts in its place.
+    pub part_of: Option<Arc<str>>,
     /// Names of `groupBy`.
     pub group_by: Vec<Arc<str>>,
     /// Where to read what to do.

@@ -2,7 +2,8 @@
 //!
 //! Counts go into a log, one entry a checkpoint, and each series is written whole now and then, a
 //! slice of the changed ones at a time, so that no checkpoint is large. An entry of the log leaves
-//! once every series in it has been written whole after it. Baselines of streams are written whole
+//! once every series in it has been written whole after it; the verdicts on its slices of time are
+//! written with it, so that they go with the events that they are on. Baselines of streams are written whole
 //! with the log entry whose counts led up to them, those that have changed.
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -28,6 +29,7 @@ pub(crate) enum Table {
     Presence = b'p',
     Series = b's',
     Streams = b't',
+    Slices = b'v',
 }
 
 /// Counts since the checkpoint before.
@@ -46,7 +48,7 @@ impl LogEntry {
 }
 
 impl Table {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Alerts,
         Self::Baselines,
         Self::IncidentRoutes,
@@ -60,6 +62,7 @@ impl Table {
         Self::Presence,
         Self::Series,
         Self::Streams,
+        Self::Slices,
     ];
 
     /// The key of the only row of a table.

@@ -10,6 +10,7 @@ use correlate::Correlator;
 use dispatch::Routes;
 use model::{BadEvent, Incident, Row, SeriesKey, Service, Timestamp};
 use slo::judge::Held;
+use slo::slices::{Slices, SlicesSnapshot};
 use slo::stream::{StreamRow, StreamRowKind};
 use slo::window::{SeriesWindows, WindowsSnapshot};
 
@@ -36,6 +37,14 @@ struct SeriesRow {
     good_total: i64,
     bad_total: i64,
     exemplars: Vec<BadEvent>,
+}
+
+/// The verdicts on the slices of a series.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct SlicesRow {
+    /// That of the [`SeriesRow`] whose events they are on.
+    next_seq: u64,
+    slices: SlicesSnapshot,
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -106,10 +115,12 @@ impl Engine {
                 continue;
             };
             series.dirty_from = None;
-            rows.push(put(
-                Table::Series.key_of(u64::from(series.ordinal)),
-                &row_of(series, next_seq),
-            ));
+            let ordinal = u64::from(series.ordinal);
+            rows.push(put(Table::Series.key_of(ordinal), &row_of(series, next_seq)));
+            if let Some(slices) = &series.slices {
+                let row = SlicesRow { next_seq, slices: slices.snapshot() };
+                rows.push(put(Table::Slices.key_of(ordinal), &row));
+            }
         }
     }
 
@@ -155,7 +166,7 @@ impl Engine {
         let mut report = RestoreReport::default();
         let mut log = BTreeMap::new();
         let mut whole_after = BTreeMap::new();
-        let (mut streams, mut held) = (Vec::new(), Vec::new());
+        let (mut streams, mut held, mut slices) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (key, value) in rows {
             report.rows += 1;
             let done = match Table::parse(&key) {
@@ -166,6 +177,9 @@ impl Engine {
                     engine.restore_series(ordinal, &value).map(|next_seq| {
                         let _ = whole_after.insert(ordinal, next_seq);
                     })
+                }
+                Some((Table::Slices, Some(ordinal))) => {
+                    read::<SlicesRow>(&value).map(|row| drop(slices.insert(ordinal, row)))
                 }
                 Some((table @ (Table::Baselines | Table::Streams), Some(number))) => {
                     stream_row(table, number, &value).map(|row| streams.push(row))
@@ -184,6 +198,11 @@ impl Engine {
             report.unreadable += usize::from(done.is_none());
         }
         report.unreadable += engine.streams.restore(streams);
+        for (ordinal, next_seq) in &whole_after {
+            let row = slices.remove(ordinal).filter(|row| row.next_seq == *next_seq);
+            engine.restore_slices(*ordinal, row.map(|row| row.slices));
+        }
+        engine.series.link();
         for (seq, entry) in log {
             engine.replay(seq, entry, &whole_after);
         }
@@ -224,6 +243,7 @@ impl Engine {
             | Table::Log
             | Table::Pairings
             | Table::Series
+            | Table::Slices
             | Table::Streams => return None,
         }
         Some(())
@@ -247,6 +267,20 @@ impl Engine {
         let ordinal = u32::try_from(ordinal).ok()?;
         self.pairings.restore(ordinal, read(value)?);
         Some(())
+    }
+
+    /// Verdicts that are missing, or were made by other slices, are made anew from the events.
+    fn restore_slices(&mut self, ordinal: u64, snapshot: Option<SlicesSnapshot>) {
+        let ordinal = u32::try_from(ordinal).ok();
+        let Some(series) = ordinal.and_then(|ordinal| self.series.of_ordinal(ordinal)) else {
+            return;
+        };
+        let plan = Arc::clone(&series.slo.plan);
+        series.slices = snapshot.and_then(|snapshot| Slices::restore(plan, &snapshot).ok());
+        series.reslice();
+        if let (Some(slices), Some(_)) = (&mut series.slices, &series.slo.composition) {
+            slices.doubt();
+        }
     }
 
     /// Counts again what the log holds and no series row covers.

@@ -1,6 +1,6 @@
 //! The SLI series of a tenant and the SLOs that they belong to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use model::{
     AutomaticSli, AutomaticSource, BadEvent, Count, Fingerprint, Pane, SeriesKey, Service,
     Timestamp, Urgency,
 };
+use slo::composite::Composition;
 use slo::judge::{AlertRule, Held, JudgeOptions, Judgement, NoDataRule};
+use slo::slices::{Slices, Slicing};
 use slo::window::{Disposition, SeriesWindows, WindowPlan};
 
 use crate::judging::labels;
@@ -31,6 +33,14 @@ pub(crate) struct Slo {
     pub(crate) automatic: Option<AutomaticSli>,
     pub(crate) plan: Arc<WindowPlan>,
     pub(crate) no_data: Vec<NoDataRule>,
+    /// None where events are judged one by one.
+    pub(crate) slicing: Option<Slicing>,
+    /// How its parts make it; it counts no events itself.
+    pub(crate) composition: Option<Composition>,
+    /// The names of its parts, in their order.
+    pub(crate) part_names: Vec<Arc<str>>,
+    /// Whether it is a part: it raises no alert.
+    pub(crate) is_part: bool,
 }
 
 /// One pair of counters: an SLO, or a group of it.
@@ -45,6 +55,18 @@ pub(crate) struct Series {
     pub(crate) page: Fingerprint,
     pub(crate) ticket: Fingerprint,
     pub(crate) windows: SeriesWindows,
+    /// The verdicts that are judged instead of the events, where slices of time are.
+    pub(crate) slices: Option<Slices>,
+    /// Events in each window that is told, where slices are judged in their place.
+    pub(crate) seen: Vec<Count>,
+    /// Slices whose verdicts changed since its composite was judged.
+    pub(crate) corrected: BTreeSet<u32>,
+    /// Where the parts of a composite are.
+    pub(crate) parts: Vec<u32>,
+    /// When it was last judged.
+    pub(crate) judged_at: Timestamp,
+    /// Events that were counted too late for the verdict on their slice.
+    pub(crate) unjudged_total: u64,
     pub(crate) exemplars: VecDeque<BadEvent>,
     pub(crate) judgement: Option<Judgement>,
     /// Since when conditions hold that must last.
@@ -72,6 +94,7 @@ pub(crate) struct SeriesTable {
     by_ordinal: HashMap<u32, u32>,
     /// Made since the last call of [`SeriesTable::take_born`].
     born: Vec<(u32, SeriesKey)>,
+    composites: Vec<u32>,
     next_ordinal: u32,
     templates: Templates,
     series_max: usize,
@@ -93,6 +116,13 @@ struct Automatic {
     latency: (Arc<JudgeOptions>, Arc<WindowPlan>),
 }
 
+impl Slo {
+    /// The slices on which verdicts are given; none where the verdicts are those of the parts.
+    pub(crate) fn verdicts_by(&self) -> Option<Slicing> {
+        self.slicing.filter(|_| !matches!(self.composition, Some(Composition::Sum(_))))
+    }
+}
+
 impl SeriesTable {
     pub(crate) fn new(options: &EngineOptions, hasher: &RandomState) -> Self {
         let mut table = Self {
@@ -101,6 +131,7 @@ impl SeriesTable {
             by_worker: HashMap::with_hasher(hasher.clone()),
             by_ordinal: HashMap::with_hasher(hasher.clone()),
             born: Vec::new(),
+            composites: Vec::new(),
             next_ordinal: 0,
             templates: Templates::new(options, hasher),
             series_max: options.series_max,
@@ -114,9 +145,31 @@ impl SeriesTable {
     /// as one without data.
     fn declare(&mut self, options: &EngineOptions) {
         for slo in options.slos.iter().filter(|slo| slo.group_by.is_empty()) {
-            let key = SeriesKey::Declared { slo: Arc::clone(&slo.name), group: Vec::new() };
-            let _ = self.index_of(&key);
+            let _ = self.index_of(&ungrouped(&slo.name));
         }
+        self.link();
+    }
+
+    /// Notes where the parts of composites are.
+    pub(crate) fn link(&mut self) {
+        self.composites.clear();
+        for index in 0..self.all.len() {
+            let Some(series) = self.all.get(index).filter(|s| s.slo.composition.is_some()) else {
+                continue;
+            };
+            let slo = Arc::clone(&series.slo);
+            let found = slo.part_names.iter().filter_map(|part| self.by_key.get(&ungrouped(part)));
+            let parts = found.copied().collect();
+            if let (Some(series), Ok(index)) = (self.all.get_mut(index), u32::try_from(index)) {
+                series.parts = parts;
+                self.composites.push(index);
+            }
+        }
+    }
+
+    /// The composites, which are judged after their parts.
+    pub(crate) fn composites(&self) -> &[u32] {
+        &self.composites
     }
 
     /// The index of a series that a worker names; makes it if it is new. `None` if nobody judges
@@ -232,6 +285,7 @@ impl SeriesTable {
             let Some(slo) = self.templates.slo_of(&series.key) else { continue };
             series.windows = series.windows.with_plan(Arc::clone(&slo.plan));
             series.slo = slo;
+            series.reslice();
             series.touched = true;
             let _ = self.insert(series);
         }
@@ -249,6 +303,12 @@ impl Series {
             ordinal,
             key: Arc::new(key),
             windows: SeriesWindows::new(Arc::clone(&slo.plan)),
+            slices: slo.verdicts_by().map(|slicing| Slices::new(slicing, Arc::clone(&slo.plan))),
+            seen: Vec::new(),
+            corrected: BTreeSet::new(),
+            parts: Vec::new(),
+            judged_at: Timestamp::ZERO,
+            unjudged_total: 0,
             slo,
             service,
             page: Fingerprint::default(),
@@ -278,7 +338,7 @@ impl Series {
 
     /// Counts; `false` if the events are older than any window or too far in the future.
     pub(crate) fn add(&mut self, pane: Pane, count: Count, now: Timestamp) -> bool {
-        let taken = match self.windows.add(pane, count, now) {
+        let taken = match self.take(pane, count, now) {
             Disposition::Fresh | Disposition::Late => true,
             Disposition::TooOld | Disposition::Future => false,
         };
@@ -325,7 +385,10 @@ impl Templates {
         let mut declared = HashMap::with_hasher(hasher.clone());
         let mut watched = Vec::new();
         for slo in &options.slos {
-            let rules = slo.rules.as_ref().unwrap_or(&defaults);
+            // A part is judged over the windows of its composite.
+            let whole = slo.part_of.as_ref();
+            let whole = whole.and_then(|name| options.slos.iter().find(|slo| slo.name == *name));
+            let rules = whole.unwrap_or(slo).rules.as_ref().unwrap_or(&defaults);
             let judged = judging(slo.objective, slo.window, rules);
             let slo = Arc::new(declared_slo(slo, judged));
             if !slo.no_data.is_empty() {
@@ -354,6 +417,10 @@ impl Templates {
                     service_name: service.to_string().into(),
                     judging: Arc::clone(judging),
                     plan: Arc::clone(plan),
+                    slicing: None,
+                    composition: None,
+                    part_names: Vec::new(),
+                    is_part: false,
                     group_by: Vec::new(),
                     runbook: None,
                     automatic: Some(*sli),
@@ -368,16 +435,25 @@ fn declared_slo(
     options: &SloOptions,
     (judging, plan): (Arc<JudgeOptions>, Arc<WindowPlan>),
 ) -> Slo {
+    let parts = options.composite.iter().flat_map(|composite| &composite.parts);
     Slo {
         name: Arc::clone(&options.name),
         service_name: Arc::clone(&options.service),
         judging,
         plan,
+        slicing: options.slicing,
+        composition: options.composite.as_ref().map(|composite| composite.composition.clone()),
+        part_names: parts.map(|name| name.as_str().into()).collect(),
+        is_part: options.part_of.is_some(),
         group_by: options.group_by.clone(),
         runbook: options.runbook.clone(),
         automatic: None,
         no_data: options.no_data.clone(),
     }
+}
+
+fn ungrouped(slo: &Arc<str>) -> SeriesKey {
+    SeriesKey::Declared { slo: Arc::clone(slo), group: Vec::new() }
 }
 
 /// A series' key without its source: events of either source count in the same windows.

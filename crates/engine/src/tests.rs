@@ -13,10 +13,12 @@ use slo::judge::{DEFAULT_RULES, Fraction, Objective};
 
 use crate::{AutomaticOptions, Command, Effect, Engine, EngineOptions, Input, Refusal, Verb};
 
+mod composites;
 mod incidents;
 mod policies;
 mod restarts;
 mod sides;
+mod slices;
 
 const START_S: u64 = 1_795_400_000;
 

@@ -5,6 +5,7 @@ use model::{AlertState, Service, Timestamp, TraceId};
 use slo::budget::whole_volume;
 use slo::judge::TREND_PARTS;
 use slo::presence::WindowState;
+use slo::slices::Slicing;
 
 /// What can be looked at from outside, made anew at each look: SLOs and their numbers.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct View {
 pub struct Dropped {
     /// Older than any window.
     pub late: u64,
+    /// Counted among the events, and too late for the verdict on their slice of time.
+    pub unjudged: u64,
     /// Further in the future than the allowed skew.
     pub future: u64,
     /// Touches of series that there was no room for.
@@ -49,6 +52,8 @@ pub struct SloStatus {
     pub objective: f64,
     /// The SLO's window.
     pub window: Duration,
+    /// The slices of time in which the budget is counted; `None` = by events.
+    pub slicing: Option<Slicing>,
     /// Data, no traffic, or no data.
     pub state: WindowState,
     /// Numbers by window, shortest first; the SLO's own window last.
@@ -77,16 +82,21 @@ impl SloStatus {
         ((1.0 - self.objective) * DIGITS).round() / DIGITS
     }
 
-    /// Share of the budget of the SLO's whole window that the events of one of its windows have
-    /// spent; a whole window that is known in part is taken to be like that part.
+    /// Share of the budget of the SLO's whole window that the events (or slices) of one of its
+    /// windows have spent; a whole window that is known in part is taken to be like that part.
     #[must_use]
     pub fn budget_spent_ratio(&self, window: &WindowStatus) -> f64 {
         let Some(own) = self.windows.last() else { return 0.0 };
-        let volume = whole_volume(own.total, own.window, own.window.mul_f64(own.coverage));
+        // Where slices are judged, the budget is one of slices.
+        let of = |window: &WindowStatus| match window.slices {
+            Some(slices) => (slices.total, slices.bad),
+            None => (window.total, window.bad as f64),
+        };
+        let volume = whole_volume(of(own).0, own.window, own.window.mul_f64(own.coverage));
         if volume == 0 {
             return 0.0;
         }
-        window.bad as f64 / volume as f64 / self.error_budget_ratio()
+        of(window).1 / volume as f64 / self.error_budget_ratio()
     }
 
     /// How many times faster the newest quarter of a window burns than the whole of it; `None` if
@@ -98,6 +108,15 @@ impl SloStatus {
     }
 }
 
+/// Slices of time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SliceCount {
+    /// Closed ones.
+    pub total: u64,
+    /// How many of them are lost: whole ones, or the shares of bad events added up.
+    pub bad: f64,
+}
+
 /// Numbers of one window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowStatus {
@@ -107,7 +126,9 @@ pub struct WindowStatus {
     pub total: u64,
     /// Bad ones among them.
     pub bad: u64,
-    /// Bad per total; `None` without events.
+    /// Closed slices of time in it, where they are judged in place of events.
+    pub slices: Option<SliceCount>,
+    /// Bad per total of what is judged; `None` without any.
     pub error_ratio: Option<f64>,
     /// How fast it burns, after volume correction.
     pub burn_rate: f64,

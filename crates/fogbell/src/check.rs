@@ -10,6 +10,7 @@ use runtime::DaemonOptions;
 use slo::judge::{AlertRule, NoDataRule, Objective, Policy};
 use slo::openslo::SloDefinition;
 use slo::presence::SILENCE_AFTER;
+use slo::slices::SliceMethod;
 
 use crate::cli::ConfigArgs;
 use crate::exit::{Outcome, USAGE, note, say};
@@ -85,10 +86,20 @@ fn declared(out: &mut Vec<String>, loaded: &Loaded) {
     let (slos, files) = (loaded.slos.len(), loaded.slo_files.len());
     row(out, "declared", &format!("{slos} SLOs in {files} files"));
     for slo in &loaded.slos {
-        let SloDefinition { name, service, objective, window, .. } = slo;
+        let SloDefinition { name, service, objective, window, slicing, .. } = slo;
         let (promise, window) = (percent(*objective), duration_text(*window));
-        row(out, "", &format!("{name} ({service}): {promise} over {window}"));
-        rules(out, &slo.rules_or(&loaded.config.alerting.rules), &slo.no_data);
+        let slices = slicing.map_or_else(String::new, |slicing| {
+            let kind = match slicing.method() {
+                SliceMethod::Verdict(_) => "good slices of",
+                SliceMethod::Ratio => "the mean of slices of",
+            };
+            format!(", by {kind} {}", duration_text(slicing.length()))
+        });
+        row(out, "", &format!("{name} ({service}): {promise} over {window}{slices}"));
+        match &slo.part_of {
+            Some(whole) => row(out, "", &format!("  part of {whole}, which alerts")),
+            None => rules(out, &slo.rules_or(&loaded.config.alerting.rules), &slo.no_data),
+        }
     }
 }
 

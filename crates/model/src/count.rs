@@ -51,6 +51,13 @@ impl Count {
         }
     }
 
+    /// Bad events that were seen one by one. Where good and total come as two counters, none is,
+    /// and none is weighted either.
+    #[must_use]
+    pub const fn bad_observed_or_counted(self) -> u64 {
+        if self.bad_observed == 0 { self.bad() } else { self.bad_observed }
+    }
+
     /// Good events, within 0 and the total.
     #[must_use]
     pub const fn good(self) -> u64 {

@@ -269,6 +269,8 @@ impl MetricPlan {
                 Indicator::Raw { raw_type: RawType::Failure, selector } => {
                     (selector, selector, Selected::Bad)
                 }
+                // Its parts count for it.
+                Indicator::Composite(_) => continue,
             };
             if total.signal != Telemetry::Metrics {
                 continue;
@@ -344,6 +346,6 @@ fn of_signal(
         Indicator::Ratio { numerator, total } => {
             (total.signal == signal).then_some((&*definition.name, numerator, total))
         }
-        Indicator::Raw { .. } => None,
+        Indicator::Raw { .. } | Indicator::Composite(_) => None,
     })
 }

@@ -11,7 +11,7 @@ use engine::{AutomaticOptions, EngineOptions, SloOptions};
 use enrich::{RedactError, Redactor};
 use observe::{AutomaticSettings, Limits, ObserverOptions, SliPlan};
 use receive::GateOptions;
-use slo::openslo::SloDefinition;
+use slo::openslo::{Indicator, SloDefinition};
 use telemetry::Recorder;
 
 /// Share of `limits.memory_bytes` that requests in flight may take.
@@ -178,15 +178,21 @@ pub fn redactor(config: &Config) -> Result<Redactor, RedactError> {
 }
 
 fn slo_options(slo: &SloDefinition, config: &Config) -> SloOptions {
-    let group_by = &slo.indicator.total().group_by;
+    let composite = match &slo.indicator {
+        Indicator::Composite(composite) => Some(composite.clone()),
+        Indicator::Ratio { .. } | Indicator::Raw { .. } => None,
+    };
     SloOptions {
         name: slo.name.as_str().into(),
         service: slo.service.as_str().into(),
         objective: slo.objective,
         window: slo.window,
+        slicing: slo.slicing,
         rules: Some(slo.rules_or(&config.alerting.rules)),
         no_data: slo.no_data.clone(),
-        group_by: group_by.iter().map(|field| field.to_string().into()).collect(),
+        composite,
+        part_of: slo.part_of.as_deref().map(Into::into),
+        group_by: slo.indicator.group_by().iter().map(|field| field.to_string().into()).collect(),
         runbook: slo.runbook.clone(),
     }
 }

@@ -291,7 +291,24 @@ pub fn judge_into(
     };
     judgement.windows.clear();
     judgement.windows.extend(options.windows.iter().enumerate().map(figures));
-    let is_silent = presence.is_silent(now);
+    conclude(judgement, presence.is_silent(now), options, now);
+}
+
+/// Judges what was found in [`JudgeOptions::windows`], in their order.
+#[must_use]
+pub fn judge_figures(
+    windows: Vec<WindowFigures>,
+    is_silent: bool,
+    options: &JudgeOptions,
+    now: Timestamp,
+) -> Judgement {
+    let mut judgement = Judgement { windows, ..Judgement::default() };
+    conclude(&mut judgement, is_silent, options, now);
+    judgement
+}
+
+/// From windows to all else.
+fn conclude(judgement: &mut Judgement, is_silent: bool, options: &JudgeOptions, now: Timestamp) {
     judgement.state = match judgement.windows.first() {
         Some(shortest) if !is_silent => shortest.state,
         _ => WindowState::NoData,

@@ -2,12 +2,14 @@
 //! judgement and forecast.
 
 pub mod budget;
+pub mod composite;
 pub mod filter;
 pub mod judge;
 pub mod openslo;
 pub mod pairing;
 pub mod panes;
 pub mod presence;
+pub mod slices;
 pub mod stream;
 pub mod tier;
 pub mod window;

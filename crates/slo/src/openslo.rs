@@ -4,6 +4,7 @@
 //! [`Documents::compile`] with an [`Unsupported`] reason; it never passes in silence.
 
 mod compile;
+mod composite;
 mod definition;
 mod documents;
 mod measure;
@@ -13,11 +14,12 @@ mod read_alert;
 mod read_slo;
 mod rules;
 mod shorthand;
+mod sliced;
 mod source;
 
 pub use definition::{
-    Indicator, Numerator, RAW_PARTS, RUNBOOK_ANNOTATIONS, RawType, Selector, SloDefinition,
-    Unsupported,
+    Composite, Indicator, Numerator, RAW_PARTS, RUNBOOK_ANNOTATIONS, RawType, Selector,
+    SloDefinition, Unsupported,
 };
 pub use documents::{DOCUMENTS_MAX, Documents};
 pub use object::{

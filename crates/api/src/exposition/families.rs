@@ -13,7 +13,7 @@ use super::writer::{Exemplar, Head, Kind, Labels, Writer};
 /// counted; declared ones go first.
 const SHOWN_MAX: usize = 20_000;
 /// Samples of one SLO with the standard windows.
-const SAMPLES_PER_SLO: usize = 46;
+const SAMPLES_PER_SLO: usize = 48;
 /// What a sample takes beside the labels of its SLO: name, window and value.
 const SAMPLE_BYTES: usize = 64;
 
@@ -41,7 +41,7 @@ const fn counter(name: &'static str, help: &'static str) -> Head {
 const RATIO: Option<&str> = Some("ratio");
 const SECONDS: Option<&str> = Some("seconds");
 
-const FAMILIES: [Family; 14] = [
+const FAMILIES: [Family; 15] = [
     Family {
         head: Head {
             name: "slo",
@@ -74,7 +74,7 @@ const FAMILIES: [Family; 14] = [
         head: gauge(
             "slo_sli_error_ratio",
             RATIO,
-            "Bad per total events of a window; absent without events.",
+            "Bad per total of a window, of events or of slices of time; absent without any.",
         ),
         write: |writer, head, shown| {
             shown.each_window(writer, head, |w| w.error_ratio);
@@ -142,7 +142,7 @@ const FAMILIES: [Family; 14] = [
         },
     },
     Family {
-        head: counter("slo_events", "Events judged, by result."),
+        head: counter("slo_events", "Events counted, by result."),
         write: |writer, head, shown| {
             let trace = shown.slo.exemplar.map(|(trace_id, at)| Exemplar { trace_id, at });
             writer.count(head, shown.with("result", "bad"), shown.slo.bad_total, trace);
@@ -161,6 +161,20 @@ const FAMILIES: [Family; 14] = [
     },
     Family {
         head: gauge(
+            "slo_window_slices",
+            None,
+            "Closed slices of time in the SLO's own window, by result.",
+        ),
+        write: |writer, head, shown| {
+            if let Some(slices) = shown.slo.windows.last().and_then(|own| own.slices) {
+                writer.sample(head, shown.with("result", "bad"), slices.bad);
+                let good = slices.total as f64 - slices.bad;
+                writer.sample(head, shown.with("result", "good"), good);
+            }
+        },
+    },
+    Family {
+        head: gauge(
             "slo_alert_state",
             None,
             "Burn-rate alert: 0 inactive, 1 pending, 2 firing; 2 also while a firing alert is frozen for want of data.",
@@ -173,28 +187,28 @@ const FAMILIES: [Family; 14] = [
     },
 ];
 
-/// A family of what is told of a tenant as a whole.
-type OfTenant = (Head, fn(&Dropped) -> u64);
+/// A family of what is told of a tenant as a whole: a number for each disposition.
+type OfTenant = (Head, &'static [(&'static str, fn(&Dropped) -> u64)]);
 
-/// What no window took.
+/// What no window took, or no verdict on a slice.
 const DROPPED: [OfTenant; 3] = [
     (
-        counter("slo_late_events", "Events older than any window, by what became of them."),
-        |dropped| dropped.late,
+        counter("slo_late_events", "Events that came too late, by what became of them."),
+        &[("dropped", |dropped| dropped.late), ("unjudged", |dropped| dropped.unjudged)],
     ),
     (
         counter(
             "slo_future_events",
             "Events further in the future than the allowed skew, by what became of them.",
         ),
-        |dropped| dropped.future,
+        &[("dropped", |dropped| dropped.future)],
     ),
     (
         counter(
             "slo_series_refused",
             "Touches of series that there was no room for, by what became of them.",
         ),
-        |dropped| dropped.series_refused,
+        &[("dropped", |dropped| dropped.series_refused)],
     ),
 ];
 const OMITTED: Head =
@@ -264,13 +278,15 @@ pub(crate) fn render(views: &BTreeMap<Tenant, Arc<View>>, format: Format) -> Str
 }
 
 fn of_tenants(writer: &mut Writer, views: &BTreeMap<Tenant, Arc<View>>) {
-    for (head, count) in &DROPPED {
+    for (head, dispositions) in &DROPPED {
         writer.begin(head);
         for (tenant, view) in views {
-            let mut labels = String::new();
-            push(&mut labels, "disposition", "dropped");
-            push_tenant(&mut labels, tenant);
-            writer.count(head, Labels::alone(&labels), count(&view.dropped), None);
+            for (disposition, count) in *dispositions {
+                let mut labels = String::new();
+                push(&mut labels, "disposition", disposition);
+                push_tenant(&mut labels, tenant);
+                writer.count(head, Labels::alone(&labels), count(&view.dropped), None);
+            }
         }
         writer.end();
     }

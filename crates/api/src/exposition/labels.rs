@@ -5,6 +5,7 @@ use std::sync::Arc;
 use auth::{DEFAULT_TENANT, Tenant};
 use engine::SloStatus;
 use model::{Fingerprint, Labels};
+use slo::slices::{SliceMethod, Slicing};
 
 /// Labels of `groupBy` that are shown; those beyond, in order of their names, are told by a hash.
 const GROUP_LABELS_MAX: usize = 8;
@@ -13,8 +14,9 @@ const NAME_BYTES_MAX: usize = 64;
 /// The longest value of a label; a longer one is cut, and its hash keeps it apart from others.
 const VALUE_BYTES_MAX: usize = 128;
 /// Names that mean something here or to Prometheus: a group's label of such a name gets a prefix.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "automatic",
+    "budgeting",
     "deployment_environment_name",
     "disposition",
     "instance",
@@ -54,8 +56,18 @@ pub(crate) fn description(slo: &SloStatus) -> String {
         push(&mut out, "service_namespace", &service.namespace);
         push(&mut out, "deployment_environment_name", &service.environment);
     }
+    push(&mut out, "budgeting", budgeting(slo));
     push(&mut out, "automatic", if slo.automatic { "true" } else { "false" });
     out
+}
+
+/// OpenSLO's word for how the budget is counted.
+pub(crate) fn budgeting(slo: &SloStatus) -> &'static str {
+    match slo.slicing.map(Slicing::method) {
+        None => "Occurrences",
+        Some(SliceMethod::Verdict(_)) => "Timeslices",
+        Some(SliceMethod::Ratio) => "RatioTimeslices",
+    }
 }
 
 /// The tenant's label; nothing for the tenant of whoever names none.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Tenant;
-use engine::{Dropped, SloStatus, View, WindowStatus};
+use engine::{Dropped, SliceCount, SloStatus, View, WindowStatus};
 use http::{HeaderMap, HeaderValue, header};
 use model::{AlertState, Service, Timestamp, TraceId};
 use slo::presence::WindowState;
+use slo::slices::{SliceMethod, Slicing};
 
 use super::families::render;
 use super::{Exposition, Format, own, takes_gzip};
@@ -21,6 +22,7 @@ fn window(minutes: u32, total: u64, bad: u64) -> WindowStatus {
         window: MINUTE * minutes,
         total,
         bad,
+        slices: None,
         error_ratio: (total > 0).then(|| bad as f64 / total as f64),
         burn_rate: bad as f64 / 4.0,
         coverage: 0.5,
@@ -37,6 +39,7 @@ fn slo(name: &str) -> SloStatus {
         automatic: false,
         objective: 0.999,
         window: MINUTE * 60 * 24 * 30,
+        slicing: None,
         state: WindowState::Data,
         windows: vec![window(5, 8, 2), window(60, 0, 0), window(60 * 24 * 30, 8, 2)],
         budget_remaining_ratio: -0.25,
@@ -78,10 +81,13 @@ fn views() -> BTreeMap<Tenant, Arc<View>> {
     let shop = View {
         at: Timestamp::from_unix_s(1_000_000),
         slos: vec![group("/pay"), group("/buy"), automatic, group("/pay")],
-        dropped: Dropped { late: 3, future: 1, series_refused: 2 },
+        dropped: Dropped { late: 3, unjudged: 4, future: 1, series_refused: 2 },
         ..View::default()
     };
-    let other = View { slos: vec![slo("availability")], ..View::default() };
+    let mut sliced =
+        SloStatus { slicing: Slicing::new(MINUTE, SliceMethod::Ratio), ..slo("availability") };
+    sliced.windows[2].slices = Some(SliceCount { total: 4, bad: 0.25 });
+    let other = View { slos: vec![sliced], ..View::default() };
     BTreeMap::from([("default".into(), Arc::new(shop)), ("bank".into(), Arc::new(other))])
 }
 

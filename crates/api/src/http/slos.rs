@@ -11,6 +11,7 @@ use slo::presence::WindowState;
 use tonic::Code;
 
 use super::{json as respond, query_of, reader};
+use crate::exposition::budgeting;
 use crate::fault::Fault;
 use crate::selection::is_called;
 use crate::shared::Shared;
@@ -106,6 +107,8 @@ fn status(slo: &SloStatus) -> Value {
         "automatic": slo.automatic,
         "objective": slo.objective,
         "windowSeconds": slo.window.as_secs(),
+        "budgetingMethod": budgeting(slo),
+        "sliceSeconds": slo.slicing.map(|slicing| slicing.length().as_secs()),
         "state": match slo.state {
             WindowState::Data => "DATA",
             WindowState::NoTraffic => "NO_TRAFFIC",
@@ -136,6 +139,7 @@ fn window(slo: &SloStatus, window: &WindowStatus) -> Value {
         "windowSeconds": window.window.as_secs(),
         "total": window.total,
         "bad": window.bad,
+        "slices": window.slices.map(|slices| json!({ "total": slices.total, "bad": slices.bad })),
         "errorRatio": window.error_ratio,
         "burnRate": window.burn_rate,
         "burnTrendRatio": slo.burn_trend_ratio(window),

@@ -19,6 +19,7 @@ fn slo(name: &str, page: AlertState, budget: f64) -> SloStatus {
         automatic: false,
         objective: 0.99,
         window: Duration::from_secs(3600),
+        slicing: None,
         state: WindowState::NoTraffic,
         windows: Vec::new(),
         budget_remaining_ratio: budget,

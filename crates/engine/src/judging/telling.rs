@@ -4,6 +4,7 @@ use alert::{Condition, Observation};
 use model::{AutomaticSli, Labels, SeriesKey, Severity, SloImpact, Timestamp, Urgency};
 use slo::duration_text;
 use slo::judge::{AlertRule, Judgement, Measure, Policy, RowVerdict, Verdict, WindowFigures};
+use slo::slices::{SliceMethod, Slicing};
 
 use crate::series::Series;
 
@@ -146,10 +147,13 @@ fn impact(series: &Series, judgement: &Judgement, holding: &Holding<'_>) -> SloI
 }
 
 fn summary(series: &Series, judgement: &Judgement, holding: &Holding<'_>) -> String {
-    let what = match series.slo.automatic {
-        Some(AutomaticSli::Availability) => "requests fail",
-        Some(AutomaticSli::Latency) => "requests are slow",
-        None => "events are bad",
+    let what = match (series.slo.automatic, series.slo.slicing.map(Slicing::method)) {
+        (Some(AutomaticSli::Availability), _) => "requests fail",
+        (Some(AutomaticSli::Latency), _) => "requests are slow",
+        (None, Some(SliceMethod::Verdict(_))) => "time slices are bad",
+        (None, _) if series.slo.composition.is_some() => "events are bad, all parts together",
+        (None, None) => "events are bad",
+        (None, Some(SliceMethod::Ratio)) => "events are bad on average over time slices",
     };
     let Holding { rule, long, short } = holding;
     let percent = short.error_ratio().unwrap_or_default() * 100.0;

@@ -51,6 +51,9 @@ fn slo(rules: Vec<AlertRule>, no_data: Vec<NoDataRule>) -> SloOptions {
         window: Duration::from_secs(30 * 86_400),
         rules: Some(rules),
         no_data,
+        slicing: None,
+        composite: None,
+        part_of: None,
         group_by: Vec::new(),
         runbook: None,
     }

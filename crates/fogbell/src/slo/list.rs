@@ -23,7 +23,7 @@ struct Answer {
     slos: Vec<Slo>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Slo {
     name: String,
@@ -36,13 +36,21 @@ struct Slo {
     windows: Vec<Window>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Window {
     window_seconds: u64,
     total: u64,
     bad: u64,
     burn_rate: f64,
+    slices: Option<Slices>,
+}
+
+/// Slices of time that are judged in place of events.
+#[derive(Clone, Debug, Deserialize)]
+struct Slices {
+    total: u64,
+    bad: f64,
 }
 
 /// Runs the subcommand.
@@ -79,8 +87,13 @@ fn row(slo: &Slo, name: &str, width: usize, paint: Paint) -> String {
     let window = |s: u64| slo.windows.iter().find(|window| window.window_seconds == s);
     let burn =
         |s: u64| window(s).map_or_else(|| "-".to_owned(), |w| format!("{:.1}x", w.burn_rate));
-    let events =
-        window(HOUR_S).map_or_else(String::new, |w| format!("{} bad of {}", w.bad, w.total));
+    let events = window(HOUR_S).map_or_else(String::new, |window| match &window.slices {
+        // Shares of slices add up to broken numbers.
+        Some(Slices { total, bad }) => {
+            format!("{} bad of {total} slices", (bad * 100.0).round() / 100.0)
+        }
+        None => format!("{} bad of {}", window.bad, window.total),
+    });
     format!(
         "{name:<width$} {:>9.3}% {:>8.1}% {:>8} {:>8}  {}  {events}",
         slo.objective * 100.0,
@@ -127,7 +140,13 @@ mod tests {
             budget_remaining_ratio: 0.5,
             page: page.to_owned(),
             ticket: ticket.to_owned(),
-            windows: vec![Window { window_seconds: HOUR_S, total: 200, bad: 3, burn_rate: 15.0 }],
+            windows: vec![Window {
+                window_seconds: HOUR_S,
+                total: 200,
+                bad: 3,
+                burn_rate: 15.0,
+                slices: None,
+            }],
         }
     }
 
@@ -153,6 +172,16 @@ mod tests {
             ["checkout-availability {http.route=/buy}", "99.900%", "50.0%", "15.0x", "3 bad of 200"]
         {
             assert!(lines[1].contains(expected), "{expected} in {}", lines[1]);
+        }
+    }
+
+    #[test]
+    fn a_row_tells_slices_where_they_are_judged() {
+        let mut slo = slo("INACTIVE", "INACTIVE", "DATA");
+        for (bad, expected) in [(2.0, "2 bad of 60 slices"), (0.256, "0.26 bad of 60 slices")] {
+            slo.windows[0].slices = Some(Slices { total: 60, bad });
+            let lines = table(&[slo.clone()], Paint::off());
+            assert!(lines[1].ends_with(expected), "{}", lines[1]);
         }
     }
 

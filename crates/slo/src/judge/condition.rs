@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use model::{Count, Timestamp};
+use model::Timestamp;
 
 use super::policy::{AlertRule, Comparison, Condition, Measure};
 use super::rule::{Fraction, Objective, Threshold};
@@ -98,7 +98,7 @@ impl Row {
             || (self.is_fastest && short.covered >= FASTEST_ROW_COVERED_MIN.min(self.short));
         let holds = if is_silent || !is_covered {
             Verdict::Frozen
-        } else if is_above && bad_observed(long.count) >= bad_events_min {
+        } else if is_above && long.count.bad_observed_or_counted() >= bad_events_min {
             Verdict::Firing
         } else {
             Verdict::Quiet
@@ -157,10 +157,4 @@ fn is_steeper(
             Comparison::Strict => left > right,
             Comparison::OrEqual => left >= right,
         }
-}
-
-/// Where good and total come as two counters, no bad event is seen one by one, and none is
-/// weighted either.
-const fn bad_observed(count: Count) -> u64 {
-    if count.bad_observed == 0 { count.bad() } else { count.bad_observed }
 }

@@ -141,6 +141,13 @@ impl Objective {
         (denominator - numerator) as f64 / denominator as f64
     }
 
+    /// By what is promised: the stricter one is greater.
+    #[must_use]
+    pub fn cmp_strictness(&self, other: &Self) -> std::cmp::Ordering {
+        let cross = |a: Fraction, b: Fraction| u128::from(a.numerator) * u128::from(b.denominator);
+        cross(other.budget, self.budget).cmp(&cross(self.budget, other.budget))
+    }
+
     /// The burn rate while every event is bad: no condition above it can ever hold.
     #[must_use]
     pub fn burn_rate_max(self) -> f64 {

@@ -3,12 +3,16 @@ use std::time::Duration;
 
 use document::Problems;
 
+use super::composite::composite;
 use super::measure::Measure;
 use super::rules::{Alerting, PolicyRules};
+use super::sliced::{check_rules, slicing};
 use super::{
     Budgeting, Documents, Indicator, ObjectiveDocument, RUNBOOK_ANNOTATIONS, Reference, Sli,
     SloDefinition, SloDocument, Spot, TimeWindow, Unsupported,
 };
+use crate::judge::Objective;
+use crate::slices::Slicing;
 
 const WINDOW_MIN: Duration = Duration::from_secs(3600);
 const WINDOW_MAX: Duration = Duration::from_secs(366 * 86_400);
@@ -22,7 +26,14 @@ pub(super) enum Refusal {
     Unsupported(Unsupported, Spot),
 }
 
-type Measures = BTreeMap<String, Result<Measure, Refusal>>;
+/// An objective, and what it counts.
+pub(super) struct Part<'a> {
+    pub(super) objective: &'a ObjectiveDocument,
+    pub(super) indicator: Indicator,
+    pub(super) slicing: Option<Slicing>,
+}
+
+pub(super) type Measures = BTreeMap<String, Result<Measure, Refusal>>;
 
 impl Refusal {
     pub(super) fn unsupported(reason: Unsupported, spot: &Spot) -> Self {
@@ -69,47 +80,42 @@ impl Documents {
         policies: &PolicyRules,
         problems: &Problems,
     ) -> Vec<SloDefinition> {
-        let reject = |reason: Unsupported, spot: &Spot| {
-            spot.error(problems, reason.to_string(), reason.mend());
-        };
         let window = rolling_window(slo, problems);
-        let occurrences = match slo.budgeting {
-            Budgeting::Occurrences => true,
-            Budgeting::Timeslices => {
-                reject(Unsupported::Timeslices, &slo.budgeting_spot);
-                false
-            }
-            Budgeting::RatioTimeslices => {
-                reject(Unsupported::RatioTimeslices, &slo.budgeting_spot);
-                false
-            }
+        let is_composite = slo.objectives.iter().any(|objective| objective.indicator.is_some());
+        let parts = if is_composite {
+            self.composite_parts(slo, measures, window, problems)
+        } else {
+            let of_slo = slo.indicator.as_ref();
+            let measure = of_slo.and_then(|sli| self.measure_of(sli, measures, problems));
+            parts(measure.as_ref(), slo, window, problems)
         };
-        let composite = slo.objectives.iter().find(|objective| objective.indicator.is_some());
-        if let Some(objective) = composite {
-            reject(Unsupported::Composite, &objective.spot);
-        }
-        let measure = slo
-            .indicator
-            .as_ref()
-            .and_then(|reference| self.measure_of(reference, measures, problems));
-        let indicators = measure.and_then(|measure| indicators(&measure, slo, problems));
         let alerting = self.alerting(slo, policies, problems);
-        let (Some(window), true, None, Some(indicators), Ok(rows)) =
-            (window, occurrences, composite, indicators, alerting)
-        else {
+        let (Some(window), Some(parts), Ok(rows)) = (window, parts, alerting) else {
             return Vec::new();
         };
-        let define = |(index, (objective, indicator)): (usize, (&ObjectiveDocument, Indicator))| {
+        let alerting = |definition: &SloDefinition, spot: &Spot| {
             let alerting = match slo.policies.as_slice() {
                 [] => Alerting::default(),
-                _ => rows.fit(objective.objective, window, problems).ok()?,
+                _ => rows.fit(definition.objective, window, problems).ok()?,
             };
-            Some(definition(slo, index, objective, window, indicator, alerting))
+            if let (Some(slicing), Some(rules)) = (definition.slicing, &alerting.rules) {
+                check_rules(slicing, rules, spot, problems)?;
+            }
+            Some(alerting)
         };
-        slo.objectives.iter().zip(indicators).enumerate().filter_map(define).collect()
+        if is_composite {
+            return composite(slo, window, parts, alerting);
+        }
+        let define = |(index, part): (usize, Part<'_>)| {
+            let spot = &part.objective.spot;
+            let definition = objective(slo, index, window, part);
+            let alerting = alerting(&definition, spot)?;
+            Some(definition.with(alerting))
+        };
+        parts.into_iter().enumerate().filter_map(define).collect()
     }
 
-    fn measure_of(
+    pub(super) fn measure_of(
         &self,
         reference: &Reference<Sli>,
         measures: &Measures,
@@ -126,22 +132,63 @@ impl Documents {
     }
 }
 
+impl SloDefinition {
+    pub(super) fn with(self, alerting: Alerting) -> Self {
+        let Alerting { rules, no_data } = alerting;
+        Self { rules, no_data, ..self }
+    }
+}
+
 /// What each objective counts; `None` if one of them is wrong.
-fn indicators(measure: &Measure, slo: &SloDocument, problems: &Problems) -> Option<Vec<Indicator>> {
-    if let (Measure::Threshold(_), [_, second, ..]) = (measure, slo.objectives.as_slice()) {
+fn parts<'a>(
+    measure: Option<&Measure>,
+    slo: &'a SloDocument,
+    window: Option<Duration>,
+    problems: &Problems,
+) -> Option<Vec<Part<'a>>> {
+    let objectives = slo.objectives.as_slice();
+    if let (Some(Measure::Threshold(_)), [_, second, ..]) = (measure, objectives) {
         let what = "a thresholdMetric has exactly one objective";
         second.spot.error(problems, what, "write an SLO for each");
         return None;
     }
-    if measure.quantile().is_some() && slo.budgeting == Budgeting::Occurrences {
-        let what = "a quantile is judged for each slice of time";
-        slo.budgeting_spot.error(problems, what, "write budgetingMethod: Timeslices");
-        return None;
+    for objective in objectives.iter().filter(|objective| objective.composite_weight.is_some()) {
+        let what = "compositeWeight says nothing of an objective without an indicator of its own";
+        objective.spot.warn(problems, what, "remove it");
     }
+    check_quantile(measure, slo, problems)?;
     // Collected before it is judged, so that every objective is read and reported.
-    let indicators: Vec<Option<Indicator>> =
-        slo.objectives.iter().map(|objective| measure.against(objective, problems)).collect();
-    indicators.into_iter().collect()
+    let part = |objective| part(measure, slo, objective, window, problems);
+    let parts: Vec<Option<Part<'_>>> = objectives.iter().map(part).collect();
+    parts.into_iter().collect()
+}
+
+pub(super) fn check_quantile(
+    measure: Option<&Measure>,
+    slo: &SloDocument,
+    problems: &Problems,
+) -> Option<()> {
+    let quantile = measure.and_then(Measure::quantile);
+    if quantile.is_none() || slo.budgeting != Budgeting::Occurrences {
+        return Some(());
+    }
+    let what = "a quantile is judged for each slice of time";
+    slo.budgeting_spot.error(problems, what, "write budgetingMethod: Timeslices");
+    None
+}
+
+pub(super) fn part<'a>(
+    measure: Option<&Measure>,
+    slo: &SloDocument,
+    objective: &'a ObjectiveDocument,
+    window: Option<Duration>,
+    problems: &Problems,
+) -> Option<Part<'a>> {
+    let indicator = measure.and_then(|measure| measure.against(objective, problems));
+    // Without a window of its own, the slices are held against any that there is.
+    let window = window.unwrap_or(WINDOW_MAX);
+    let slicing = slicing(slo, objective, measure, window, problems);
+    Some(Part { objective, indicator: indicator?, slicing: slicing? })
 }
 
 fn rolling_window(slo: &SloDocument, problems: &Problems) -> Option<Duration> {
@@ -159,39 +206,58 @@ fn rolling_window(slo: &SloDocument, problems: &Problems) -> Option<Duration> {
     Some(window)
 }
 
-fn definition(
+/// One objective of several, or the only one.
+fn objective(slo: &SloDocument, index: usize, window: Duration, part: Part<'_>) -> SloDefinition {
+    let Part { objective, indicator, slicing } = part;
+    let definition = definition(slo, objective.objective, window, indicator, slicing);
+    match slo.objectives.as_slice() {
+        [_] => definition,
+        _ => SloDefinition {
+            name: format!("{}:{}", slo.metadata.name, index + 1),
+            display_name: display_name(slo, index, objective),
+            ..definition
+        },
+    }
+}
+
+/// The SLO's own name, with the objective's.
+pub(super) fn display_name(
     slo: &SloDocument,
     index: usize,
     objective: &ObjectiveDocument,
+) -> String {
+    let whole = &slo.metadata.display_name;
+    match objective.display_name.as_str() {
+        "" => format!("{whole} ({})", index + 1),
+        own => format!("{whole} ({own})"),
+    }
+}
+
+/// Under the SLO's own name, not alerting yet.
+pub(super) fn definition(
+    slo: &SloDocument,
+    objective: Objective,
     window: Duration,
     indicator: Indicator,
-    alerting: Alerting,
+    slicing: Option<Slicing>,
 ) -> SloDefinition {
     let metadata = &slo.metadata;
-    let alone = slo.objectives.len() == 1;
-    let name = match alone {
-        true => metadata.name.clone(),
-        false => format!("{}:{}", metadata.name, index + 1),
-    };
-    let display_name = match (alone, objective.display_name.as_str()) {
-        (true, _) => metadata.display_name.clone(),
-        (false, "") => format!("{} ({})", metadata.display_name, index + 1),
-        (false, own) => format!("{} ({own})", metadata.display_name),
-    };
     let runbook = RUNBOOK_ANNOTATIONS.iter().find_map(|key| metadata.annotations.get(*key));
     SloDefinition {
-        name,
-        display_name,
+        name: metadata.name.clone(),
+        part_of: None,
+        display_name: metadata.display_name.clone(),
         service: slo.service.clone(),
         description: slo.description.clone(),
         labels: metadata.labels.clone(),
         annotations: metadata.annotations.clone(),
         runbook: runbook.cloned(),
         indicator,
-        objective: objective.objective,
+        objective,
         window,
-        rules: alerting.rules,
-        no_data: alerting.no_data,
+        slicing,
+        rules: None,
+        no_data: Vec::new(),
         spot: metadata.spot.clone(),
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use model::Telemetry;
 
 use super::Spot;
+use crate::composite::Composition;
 use crate::filter::{Field, Filter};
 use crate::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
+use crate::slices::Slicing;
 
 /// Annotations that name a runbook, the first that is there counts.
 pub const RUNBOOK_ANNOTATIONS: [&str; 3] = ["fogbell/runbook", "runbook", "runbook_url"];
@@ -14,8 +16,11 @@ pub const RUNBOOK_ANNOTATIONS: [&str; 3] = ["fogbell/runbook", "runbook", "runbo
 /// One objective of an SLO, ready to be judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SloDefinition {
-    /// `metadata.name`; with several objectives `name:1`, `name:2`, in their order.
+    /// `metadata.name`; with several objectives `name:1`, `name:2`, in their order. The objectives
+    /// of a composite are `name/1`, `name/2`.
     pub name: String,
+    /// The composite that this is a part of; it alerts in its place.
+    pub part_of: Option<String>,
     /// For people; with several objectives the objective's own display name follows.
     pub display_name: String,
     /// `spec.service`
@@ -34,6 +39,8 @@ pub struct SloDefinition {
     pub objective: Objective,
     /// The rolling window.
     pub window: Duration,
+    /// The slices of time in which the budget is counted; `None` = by events.
+    pub slicing: Option<Slicing>,
     /// From the alert policies; `None` = the configured rows. Read through [`Self::rules_or`].
     pub rules: Option<Vec<AlertRule>>,
     /// From the alert policies that ask for an alert when the source is silent.
@@ -61,6 +68,17 @@ pub enum Indicator {
         /// Which points.
         selector: Selector,
     },
+    /// Other SLOs.
+    Composite(Composite),
+}
+
+/// An SLO that is made of others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Composite {
+    /// Their names: that of the composite, `/`, and the number of the objective.
+    pub parts: Vec<String>,
+    /// How they make one.
+    pub composition: Composition,
 }
 
 /// How many parts a point of a raw ratio counts as, so that counts stay whole numbers.
@@ -100,26 +118,24 @@ pub struct Selector {
 pub enum Unsupported {
     /// A metric source of another type than `otlp`.
     Source(String),
-    /// `budgetingMethod: Timeslices`.
-    Timeslices,
-    /// `budgetingMethod: RatioTimeslices`.
-    RatioTimeslices,
     /// A window that follows the calendar.
     CalendarWindow,
-    /// Objectives with indicators of their own.
-    Composite,
+    /// `groupBy` in an objective of a composite.
+    CompositeGroups,
 }
 
 impl SloDefinition {
-    /// The rows that judge this SLO: its own, else those of `defaults` that fit its window and
-    /// can fire at its target.
+    /// The rows that judge this SLO: its own, else those of `defaults` that fit its window and its
+    /// slices and can fire at its target.
     #[must_use]
     pub fn rules_or(&self, defaults: &[BurnRateRule]) -> Vec<AlertRule> {
         match &self.rules {
             Some(rules) => rules.clone(),
             None => {
-                let fits =
-                    |rule: &AlertRule| rule.fits(self.window) && rule.can_fire(self.objective);
+                let fits = |rule: &AlertRule| {
+                    let has_slices = self.slicing.is_none_or(|slicing| slicing.fit(rule));
+                    has_slices && rule.fits(self.window) && rule.can_fire(self.objective)
+                };
                 defaults.iter().map(AlertRule::from).filter(fits).collect()
             }
         }
@@ -127,11 +143,19 @@ impl SloDefinition {
 }
 
 impl Indicator {
-    /// The selector of all events.
+    /// The selector of all events; none of a composite, which selects none itself.
     #[must_use]
-    pub fn total(&self) -> &Selector {
-        let (Self::Ratio { total, .. } | Self::Raw { selector: total, .. }) = self;
-        total
+    pub fn total(&self) -> Option<&Selector> {
+        match self {
+            Self::Ratio { total, .. } | Self::Raw { selector: total, .. } => Some(total),
+            Self::Composite(_) => None,
+        }
+    }
+
+    /// The fields whose values make a group; empty = one group.
+    #[must_use]
+    pub fn group_by(&self) -> &[Field] {
+        self.total().map_or(&[], |total| &total.group_by)
     }
 }
 
@@ -150,9 +174,8 @@ impl Unsupported {
     pub fn mend(&self) -> &'static str {
         match self {
             Self::Source(_) => "write `type: otlp` with `signal` and `filter`",
-            Self::Timeslices | Self::RatioTimeslices => "write `budgetingMethod: Occurrences`",
             Self::CalendarWindow => "write `isRolling: true` without `calendar`",
-            Self::Composite => "write one SLO for each indicator",
+            Self::CompositeGroups => "leave groupBy out, or write one SLO for each indicator",
         }
     }
 }
@@ -161,10 +184,8 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
             Self::Source(kind) => return write!(f, "metric sources of type {kind:?} are not read"),
-            Self::Timeslices => "Timeslices are",
-            Self::RatioTimeslices => "RatioTimeslices are",
             Self::CalendarWindow => "calendar windows are",
-            Self::Composite => "composite SLOs are",
+            Self::CompositeGroups => "groups of composite SLOs are",
         };
         write!(f, "{what} not yet judged")
     }

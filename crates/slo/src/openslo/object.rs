@@ -176,8 +176,8 @@ pub struct ObjectiveDocument {
     pub time_slice_window: Option<Duration>,
     /// `indicator` or `indicatorRef`, in composite SLOs.
     pub indicator: Option<Reference<Sli>>,
-    /// `compositeWeight`, 1 where none is given.
-    pub composite_weight: f64,
+    /// `compositeWeight`, above zero; counts as 1 where none is given.
+    pub composite_weight: Option<Fraction>,
     /// Where the objective stands.
     pub spot: Spot,
 }

@@ -8,7 +8,7 @@ use super::{
     AlertPolicy, Budgeting, Metric, MetricSource, ObjectiveDocument, Reference, Shorthand, Sli,
     SloDocument, Spot, ThresholdOp, TimeWindow,
 };
-use crate::judge::Objective;
+use crate::judge::{Fraction, Objective};
 
 const MINUTES_PER_SLICE_MAX: i64 = 366 * 24 * 60;
 
@@ -213,8 +213,7 @@ fn objective(node: &Node<'_>) -> Option<ObjectiveDocument> {
     let time_slice_target = optional(map.get("timeSliceTarget"), fraction);
     let time_slice_window = optional(map.get("timeSliceWindow"), slice_window);
     let indicator = indicator(&mut map);
-    let mut composite_weight = 1.0;
-    map.set("compositeWeight", &mut composite_weight, Node::float);
+    let composite_weight = optional(map.get("compositeWeight"), weight);
     Some(ObjectiveDocument {
         display_name,
         op: op?,
@@ -223,9 +222,18 @@ fn objective(node: &Node<'_>) -> Option<ObjectiveDocument> {
         time_slice_target: time_slice_target?,
         time_slice_window: time_slice_window?,
         indicator: indicator.ok()?,
-        composite_weight,
+        composite_weight: composite_weight?,
         spot: Spot::of(node),
     })
+}
+
+fn weight(node: &Node<'_>) -> Option<Fraction> {
+    let weight = fraction(node)?;
+    if weight.numerator() == 0 {
+        node.error("a weight of 0 counts for nothing", "write one above 0, or leave it out");
+        return None;
+    }
+    Some(weight)
 }
 
 /// What may be absent; `None` if it is there and wrong.

@@ -16,7 +16,7 @@ pub struct RangeSum {
 impl SeriesWindows {
     /// Sums `from..until` over the finest panes that are still held for each part of it, for
     /// calendar windows and for time that is excluded afterwards. Takes time with the number of
-    /// panes.
+    /// panes within.
     #[must_use]
     pub fn between(&self, from: Timestamp, until: Timestamp) -> RangeSum {
         let mut result = RangeSum::default();
@@ -34,7 +34,9 @@ impl SeriesWindows {
             if start >= open_end {
                 continue;
             }
-            for (index, count) in ring.range(tier.index(start), tier.index(open_end - 1) + 1) {
+            let first = tier.index(start).max(tier.index(from.pane().0));
+            let last = tier.index(open_end - 1).min(tier.index(until.pane().0));
+            for (index, count) in ring.range(first, last + 1) {
                 let first = index * tier.panes();
                 let (begin, end) = (start_of(first), start_of(first + tier.panes()));
                 if end <= from || begin >= until {
@@ -49,6 +51,14 @@ impl SeriesWindows {
             open_end = start;
         }
         result
+    }
+
+    /// From when on a tier's panes are held.
+    pub(crate) fn held_since(&self, tier: Tier) -> Timestamp {
+        let slot = tier as usize;
+        let reach = self.plan.reach.get(slot).copied().unwrap_or_default();
+        let since = self.rings.get(slot).map_or(0, |ring| ring.since);
+        start_of(tier.index(self.floor).saturating_sub(reach).max(since) * tier.panes())
     }
 
     fn last_tier(&self) -> Tier {

@@ -4,7 +4,7 @@ use super::*;
 use crate::judge::{Condition, NoDataRule};
 
 /// The SLO with one policy of these conditions: severity and the keys of `condition`.
-fn with_conditions(window: &str, target: &str, conditions: &[(&str, &str)]) -> String {
+pub(super) fn with_conditions(window: &str, target: &str, conditions: &[(&str, &str)]) -> String {
     let mut text = with("duration: 30d", &format!("duration: {window}"))
         .replace("target: 0.999", &format!("target: {target}"));
     text.push_str(
