@@ -65,19 +65,21 @@ fn every_document_is_accepted_or_refused_for_a_stated_reason() {
 fn the_policies_of_the_sdk_are_judged_once_they_are_mended() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/openslo");
     let read = |name: &str| std::fs::read_to_string(root.join("go-sdk-v1").join(name));
-    let (Ok(policies), Ok(targets)) =
-        (read("alert_policies.yaml"), read("alert_notification_targets.yaml"))
-    else {
+    let (Ok(policies), Ok(conditions), Ok(targets)) = (
+        read("alert_policies.yaml"),
+        read("alert_conditions.yaml"),
+        read("alert_notification_targets.yaml"),
+    ) else {
         println!("skipped: the OpenSLO documents are not beside the checkout");
         return;
     };
-    let policies = policies.replace("op: lte", "op: gte");
+    let conditions = conditions.replace("op: lte", "op: gte");
     let targets = targets
         .replace("devs-email-notification", "on-call-mail-notification")
         .replace("pd-on-call-notification", "on-call-pd-notification");
     let refers =
         "  alertPolicies: [low-priority, { alertPolicyRef: high-priority }, medium-priority]\n";
-    let text = format!("{SLO}{refers}---\n{policies}---\n{targets}");
+    let text = format!("{SLO}{refers}---\n{policies}---\n{conditions}---\n{targets}");
     let (definitions, problems) = compile(&text);
     assert_eq!(problems, [""; 0]);
     let rules: Vec<_> = definitions[0].rules_or(&DEFAULT_RULES).iter().map(described).collect();
