@@ -1,6 +1,5 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceResponse,
 };
@@ -81,7 +80,7 @@ pub(crate) fn http_response(
     signal: Signal,
     encoding: Encoding,
     answer: &Answer,
-) -> http::Response<Full<Bytes>> {
+) -> http::Response<Bytes> {
     if let Answer::Refused(refusal) = answer {
         return refusal_response(refusal, encoding);
     }
@@ -89,22 +88,19 @@ pub(crate) fn http_response(
         Encoding::Protobuf => Bytes::from(response_message(signal, answer)),
         Encoding::Json => response_json(signal, answer),
     };
-    let mut response = http::Response::new(Full::new(body));
+    let mut response = http::Response::new(body);
     let _ = response.headers_mut().insert(header::CONTENT_TYPE, encoding.content_type());
     response
 }
 
 /// The HTTP response of a refusal: its body is a `google.rpc.Status`, as the specification demands
 /// for every 4xx and 5xx.
-pub(crate) fn refusal_response(
-    refusal: &Refusal,
-    encoding: Encoding,
-) -> http::Response<Full<Bytes>> {
+pub(crate) fn refusal_response(refusal: &Refusal, encoding: Encoding) -> http::Response<Bytes> {
     let body = match encoding {
         Encoding::Protobuf => status_message(refusal),
         Encoding::Json => refusal.json().to_string().into_bytes(),
     };
-    let mut response = http::Response::new(Full::new(Bytes::from(body)));
+    let mut response = http::Response::new(Bytes::from(body));
     let status: StatusCode = refusal.http_status();
     *response.status_mut() = status;
     let _ = response.headers_mut().insert(header::CONTENT_TYPE, encoding.content_type());

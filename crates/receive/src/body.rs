@@ -17,14 +17,10 @@ use crate::buffer::Buffer;
 /// How long a body may take from its first byte to its last.
 pub(crate) const BODY_READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// Room that is made for an announced body at once; the rest follows as its bytes arrive.
-const READ_AHEAD_BYTES: usize = 1 << 20;
-/// So much of a refused body is read and thrown away, for at most so long: what the specification
-/// recommends as the largest limit.
-const DISCARDED_BYTES_MAX: usize = 64 << 20;
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const READ_AHEAD_BYTES: usize = 1 << 20;
 
-const BROKEN: Refusal = Refusal::BrokenOff("the request broke off before it was whole");
-const SLOW: Refusal = Refusal::BrokenOff("the request did not become whole in time");
+pub(crate) const BROKEN: Refusal = Refusal::BrokenOff("the request broke off before it was whole");
+pub(crate) const SLOW: Refusal = Refusal::BrokenOff("the request did not become whole in time");
 
 /// How a body tells its length before it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,14 +67,17 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: fmt::Display,
 {
-    let mut reading = pin!(read_on(body, announced, bytes_max, permit));
-    // A body that is here already needs no timer.
-    let at_once = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
+    let reading = read_on(body, announced, bytes_max, permit);
+    at_once_or_within(BODY_READ_TIMEOUT, reading).await.unwrap_or(Err(SLOW))
+}
+
+/// What `future` comes to, unless it takes longer than `limit`. What is ready at once needs no timer.
+pub(crate) async fn at_once_or_within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let at_once = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
     match at_once {
-        Poll::Ready(whole) => whole,
-        Poll::Pending => {
-            tokio::time::timeout(BODY_READ_TIMEOUT, reading).await.unwrap_or(Err(SLOW))
-        }
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => tokio::time::timeout(limit, future).await.ok(),
     }
 }
 
@@ -136,31 +135,6 @@ where
         }
     }
     Ok(None)
-}
-
-/// Reads the rest of a refused HTTP/1 body and keeps nothing of it: a client that does not listen
-/// while it sends would be cut off, and never hear why.
-pub(crate) async fn discard<B>(body: B)
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: fmt::Display,
-{
-    // A client that is still there after that has had its chance.
-    let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard_on(body)).await;
-}
-
-async fn discard_on<B>(mut body: B)
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: fmt::Display,
-{
-    let mut discarded = 0;
-    while let Ok(Some(data)) = next_data(&mut body).await {
-        discarded += data.len();
-        if discarded > DISCARDED_BYTES_MAX {
-            return;
-        }
-    }
 }
 
 /// What has arrived. One piece stays what it is; several are joined as they come, so that small

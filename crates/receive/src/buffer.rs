@@ -1,8 +1,10 @@
 //! Room for requests, used again from request to request.
 
 use std::cell::RefCell;
+use std::io;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Idle buffers that a thread keeps; those given back beyond that are freed.
 const IDLE_MAX: usize = 2;
@@ -58,6 +60,21 @@ impl Buffer {
         self.bytes.truncate(self.length);
         self.bytes.extend_from_slice(bytes);
         self.length = self.bytes.len();
+    }
+
+    /// Appends at most `bytes_max` bytes as they are read, and says how many; none if there are no
+    /// more.
+    pub(crate) async fn read<T>(&mut self, from: &mut T, bytes_max: usize) -> io::Result<usize>
+    where
+        T: AsyncRead + Unpin,
+    {
+        self.bytes.truncate(self.length);
+        if self.bytes.len() == self.bytes.capacity() {
+            self.bytes.reserve(bytes_max.min(KEPT_BYTES_MIN));
+        }
+        let bytes = from.read_buf(&mut (&mut self.bytes).limit(bytes_max)).await?;
+        self.length = self.bytes.len();
+        Ok(bytes)
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {

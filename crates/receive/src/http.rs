@@ -3,8 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, Version, header};
-use http_body::Body;
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use otlp::Signal;
@@ -25,33 +24,63 @@ pub(crate) struct Http {
     pub(crate) clerk: Arc<Clerk>,
 }
 
+/// The body of a request, however it comes.
+pub(crate) trait RequestBody {
+    /// Reads all of it, at most `bytes_max` bytes. Each is taken from `permit`.
+    async fn read(&mut self, bytes_max: usize, permit: &mut Permit<'_>) -> Result<Bytes, Refusal>;
+
+    /// Lets a client that was refused finish, where the protocol cannot tell it to stop.
+    async fn hear_out(&mut self);
+}
+
+impl RequestBody for Incoming {
+    async fn read(&mut self, bytes_max: usize, permit: &mut Permit<'_>) -> Result<Bytes, Refusal> {
+        body::read(self, Announced::Header, bytes_max, permit).await
+    }
+
+    /// HTTP/2 resets the stream.
+    async fn hear_out(&mut self) {}
+}
+
 impl Http {
+    /// Serves a request of HTTP/2.
     pub(crate) async fn serve(
         self,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let (head, mut body) = request.into_parts();
+        Ok(self.answer(&head, &mut body).await.map(Full::new))
+    }
+
+    /// Answers a request of which only the head has been read.
+    pub(crate) async fn answer<B: RequestBody>(
+        &self,
+        head: &Parts,
+        body: &mut B,
+    ) -> Response<Bytes> {
         let answer_in = answer_encoding(&head.headers);
-        let signal = match signal_of(&head) {
+        let signal = match signal_of(head) {
             Ok(signal) => signal,
             Err(refusal) => {
                 refused(&refusal);
-                hear_out(&head, body, &refusal).await;
-                return Ok(refusal_response(&refusal, answer_in));
+                body.hear_out().await;
+                return refusal_response(&refusal, answer_in);
             }
         };
-        let answer = self.export(&head, &mut body, signal).await.unwrap_or_else(Answer::Refused);
+        let answer = self.export(head, body, signal).await.unwrap_or_else(Answer::Refused);
         self.clerk.gate.meters().answered(Transport::Http, signal, &answer);
-        if let Answer::Refused(refusal) = &answer {
-            hear_out(&head, body, refusal).await;
+        if let Answer::Refused(refusal) = &answer
+            && !matches!(refusal, Refusal::BrokenOff(_))
+        {
+            body.hear_out().await;
         }
-        Ok(http_response(signal, answer_in, &answer))
+        http_response(signal, answer_in, &answer)
     }
 
-    async fn export(
+    async fn export<B: RequestBody>(
         &self,
         head: &Parts,
-        body: &mut Incoming,
+        body: &mut B,
         signal: Signal,
     ) -> Result<Answer, Refusal> {
         let (clerk, gate) = (&self.clerk, &self.clerk.gate);
@@ -61,7 +90,7 @@ impl Http {
         let compression = Compression::from_content_encoding(packing)?;
         let mut permit = gate.permit(&visitor);
         let bytes_max = gate.request_bytes_max();
-        let mut request = body::read(body, Announced::Header, bytes_max, &mut permit).await?;
+        let mut request = body.read(bytes_max, &mut permit).await?;
         let mut started = clerk.start(Kind { signal, compression, encoding }, &request)?;
         if let Compression::Packed(packing) = compression {
             request = gate.inflate(packing, request, &mut permit)?;
@@ -72,16 +101,6 @@ impl Http {
         }
         let held = Held { request, permit, started };
         Ok(clerk.take(&visitor, (Transport::Http, signal), held).await)
-    }
-}
-
-/// Lets a client that was refused finish, where the protocol cannot tell it to stop.
-async fn hear_out(head: &Parts, body: Incoming, refusal: &Refusal) {
-    // HTTP/2 resets the stream; who asked whether to continue has not begun.
-    let can_stop = head.version >= Version::HTTP_2 || head.headers.contains_key(header::EXPECT);
-    let is_gone = matches!(refusal, Refusal::BrokenOff(_));
-    if !can_stop && !is_gone && !body.is_end_stream() {
-        body::discard(body).await;
     }
 }
 

@@ -14,6 +14,7 @@ mod connection;
 mod gate;
 mod grpc;
 mod http;
+mod http1;
 mod inflate;
 mod intake;
 mod meters;

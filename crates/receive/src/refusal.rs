@@ -25,6 +25,8 @@ pub enum Refusal {
         /// How many times its size it may grow.
         ratio_max: usize,
     },
+    /// Its HTTP/1 head is longer than allowed, or has too many fields.
+    HeadTooLong,
     /// Its content type is not one that is spoken here.
     ContentType(String),
     /// Its compression is not one that is spoken here.
@@ -63,6 +65,7 @@ impl Refusal {
             Self::Malformed(_) => "malformed",
             Self::TooLarge { .. } => "too_large",
             Self::TooDense { .. } => "too_dense",
+            Self::HeadTooLong => "head_too_long",
             Self::ContentType(_) => "content_type",
             Self::Compression(_) => "compression",
             Self::Path(_) => "path",
@@ -89,9 +92,10 @@ impl Refusal {
     pub(crate) const fn code(&self) -> Code {
         match self {
             Self::Malformed(_) => Code::InvalidArgument,
-            Self::TooLarge { .. } | Self::TooDense { .. } | Self::OverQuota { .. } => {
-                Code::ResourceExhausted
-            }
+            Self::TooLarge { .. }
+            | Self::TooDense { .. }
+            | Self::HeadTooLong
+            | Self::OverQuota { .. } => Code::ResourceExhausted,
             Self::ContentType(_) | Self::Compression(_) | Self::Path(_) | Self::Method => {
                 Code::Unimplemented
             }
@@ -126,6 +130,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } | Self::TooDense { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLong => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ContentType(_) | Self::Compression(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Path(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -183,6 +188,10 @@ impl Refusal {
                 "the request grows to more than {ratio_max} times its size when decompressed, which \
                  telemetry does not"
             ),
+            Self::HeadTooLong => {
+                "the head of the request is longer than 16 KiB, or has more than 100 fields"
+                    .to_owned()
+            }
             Self::Method => "OTLP is sent with POST".to_owned(),
             Self::Unauthenticated => {
                 "no valid credential; send 'authorization: Bearer <token of the tenant>'".to_owned()

@@ -1,13 +1,14 @@
-use std::io;
+use std::io::{self, Cursor};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,7 +18,9 @@ use crate::clerk::Clerk;
 use crate::connection::{Connection, Incoming};
 use crate::grpc::Grpc;
 use crate::http::Http;
+use crate::http1::{self, Inbox};
 use crate::meters::Transport;
+use crate::window::Window;
 use crate::{Desk, Gate, Intake};
 
 /// Requests in flight on one connection.
@@ -32,15 +35,13 @@ pub(crate) const RESET_STREAMS_MAX: usize = 20;
 pub(crate) const LOCAL_RESET_STREAMS_MAX: usize = 1024;
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The most that is read of an HTTP/1 connection at once: a body that has arrived in one piece stays
-/// one. Also as long as its headers may be.
-const READ_BYTES_MAX: usize = 512 << 10;
-/// How long the headers of an HTTP/1 request may take, the idle time before them included: beyond
-/// it the connection is closed.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a connection of HTTP/2 begins with, as far as no request of HTTP/1 does.
+const PREFACE: &[u8] = b"PRI ";
 const BACKLOG: i32 = 1024;
 /// How long connections may finish their requests once the daemon drains.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The sockets of one worker.
 #[derive(Debug)]
@@ -140,32 +141,51 @@ async fn serve_grpc(stream: Connection, grpc: Arc<Grpc>, stop: watch::Receiver<b
     }
 }
 
-async fn serve_http(stream: Connection, http: Http, stop: watch::Receiver<bool>) {
-    let window = stream.window(http.clerk.gate.window_bytes_max());
-    let service = service_fn(move |request| http.clone().serve(request));
-    let builder = http_settings(window.bytes());
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stopped(stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// Serves HTTP/2 to who begins with its preface, and HTTP/1 to all others.
+async fn serve_http(mut stream: Connection, http: Http, stop: watch::Receiver<bool>) {
+    let mut inbox = Inbox::default();
+    while PREFACE.starts_with(inbox.bytes()) && inbox.bytes().len() < PREFACE.len() {
+        if !inbox.read(&mut stream).await.is_ok_and(|bytes| bytes > 0) {
+            return;
         }
+    }
+    let ended = if inbox.bytes().starts_with(PREFACE) {
+        let window = stream.window(http.clerk.gate.window_bytes_max());
+        let (read, write) = tokio::io::split(stream);
+        let read = Cursor::new(inbox.into_bytes()).chain(read);
+        serve_http2(tokio::io::join(read, write), &window, http, stop).await
+    } else {
+        http1::serve(stream, inbox, http, stop).await.map_err(Into::into)
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended badly");
     }
 }
 
-fn http_settings(window_bytes: u32) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    let _ = builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .max_buf_size(READ_BYTES_MAX);
-    let _ = builder
-        .http2()
+async fn serve_http2<T>(
+    io: T,
+    window: &Window,
+    http: Http,
+    stop: watch::Receiver<bool>,
+) -> Result<(), BoxError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = service_fn(move |request| http.clone().serve(request));
+    let settings = http2_settings(window.bytes());
+    let mut connection = pin!(settings.serve_connection(TokioIo::new(io), service));
+    tokio::select! {
+        ended = &mut connection => Ok(ended?),
+        () = stopped(stop) => {
+            connection.as_mut().graceful_shutdown();
+            Ok(connection.await?)
+        }
+    }
+}
+
+fn http2_settings(window_bytes: u32) -> http2::Builder<TokioExecutor> {
+    let mut settings = http2::Builder::new(TokioExecutor::new());
+    let _ = settings
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(window_bytes)
@@ -176,7 +196,7 @@ fn http_settings(window_bytes: u32) -> auto::Builder<TokioExecutor> {
         .max_local_error_reset_streams(LOCAL_RESET_STREAMS_MAX)
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT);
-    builder
+    settings
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

@@ -14,6 +14,8 @@ mod handover;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod http1;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod overload;
