@@ -4,14 +4,16 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Alert, Change, PaneDelta, Service, SpanKind, TagDelta, Timestamp, TraceTree};
+use model::{Alert, Change, LogLine, PaneDelta, Service, SpanKind, TagDelta, Timestamp, TraceTree};
 
 use crate::blame::{Reader, ms, requests, served_child};
 use crate::facts::{Facts, share};
+use crate::habits::Habits;
 use crate::names::{NameLists, Names, ServiceId, WordId};
 use crate::own_time::own_ns;
 use crate::series::{Bucket, buckets_in};
 use crate::tags::{TagClass, Tags};
+use crate::usage::Usages;
 use crate::votes::Votes;
 
 /// The newest buckets tell nothing of what is normal: a fault may have begun in them.
@@ -43,6 +45,8 @@ const SNAPSHOT_VERSION: u8 = 1;
 pub struct Correlator {
     pub(crate) names: Names,
     pub(crate) facts: Facts,
+    pub(crate) habits: Habits,
+    pub(crate) usages: Usages,
     pub(crate) tags: Tags,
     pub(crate) votes: Votes,
     pub(crate) changes: VecDeque<Change>,
@@ -60,6 +64,8 @@ impl Correlator {
         Self {
             names: Names::new(seed),
             facts: Facts::default(),
+            habits: Habits::default(),
+            usages: Usages::default(),
             tags: Tags::default(),
             votes: Votes::default(),
             changes: VecDeque::new(),
@@ -94,14 +100,21 @@ impl Correlator {
         for tag in &delta.tags {
             self.observe_tag(tag, now);
         }
+        for usage in &delta.usages {
+            let key = self.meet(&usage.service, now).zip(self.names.word(&usage.instance));
+            if let Some(((service, instance), metric)) = key.zip(self.names.word(&usage.metric)) {
+                self.usages.count((service, instance, metric), usage, bucket);
+            }
+        }
     }
 
-    /// Takes a trace of the consistent sample, once.
-    pub fn trace(&mut self, tree: &TraceTree, now: Timestamp) {
+    /// Takes a trace of the consistent sample, once, with what it logged.
+    pub fn trace(&mut self, tree: &TraceTree, lines: &[LogLine], now: Timestamp) {
         self.now = self.now.max(now);
         let at = Bucket::of(tree.end().clamp(now.before(TRACE_LATE_MAX), now));
         let normal_before = self.normal_before();
         self.learn(tree, at, normal_before, now);
+        self.habits.learn(tree, lines, &mut self.names, at);
         let blames =
             Reader { facts: &self.facts, names: &self.names, normal_before, slow_ms: self.slow_ms }
                 .read(tree);
@@ -146,6 +159,8 @@ impl Correlator {
             let after = if is_crowded { FORGET_CROWDED_AFTER } else { FORGET_AFTER };
             let before = bucket.less(buckets_in(after));
             self.facts.forget(before);
+            self.habits.forget(before);
+            self.usages.forget(before);
             self.tags.forget(before);
             if is_crowded {
                 self.release();
@@ -159,6 +174,8 @@ impl Correlator {
         let (voted_peers, voted_words) = self.votes.used();
         peers.extend(voted_peers);
         words.extend(voted_words);
+        words.extend(self.habits.words());
+        words.extend(self.usages.words());
         words.extend(self.tags.words());
         self.names.release(&peers, &words);
     }

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use model::{Alert, Cause, CauseKind, Change, Hop, Service, ServiceHop, Timestamp, TraceTree};
+use model::{
+    Alert, Cause, CauseKind, Change, Hop, Service, ServiceHop, Signal, Timestamp, TraceTree,
+};
 
 use crate::case::Case;
 use crate::correlator::Correlator;
 use crate::count::EdgeCount;
-use crate::evidence::{ALL_MODES, Findings, examine, noisy_or, weighed};
+use crate::evidence::{ALL_MODES, Findings, Found, examine, noisy_or, weighed};
+use crate::explain::{self, Contrast, Finding};
 use crate::facts::share;
 use crate::hypothesis::{self, Hypothesis};
 use crate::impact;
-use crate::shared_cause;
+use crate::names::ServiceId;
+use crate::shared_cause::{self, SharedCause};
 use crate::tags::{Lift, TagClass};
 use crate::votes::{Mode, Suspect};
 use crate::words;
@@ -83,38 +87,51 @@ impl Correlator {
         let mut hypotheses = hypothesis::all(&case);
         let shared = shared_cause::find(&case, &hypotheses);
         add_bare(&case, &mut hypotheses);
-        let mut judged: Vec<Judged> =
-            hypotheses.into_iter().map(|hypothesis| judge(&case, hypothesis)).collect();
-        judged.retain(|judged| judged.score > 0.0);
-        judged.sort_by(|a, b| {
-            b.score.total_cmp(&a.score).then(a.hypothesis.suspect.cmp(&b.hypothesis.suspect))
+        let contrast = Contrast::new(self, case.from.start(), case.until);
+        let mut findings = explain::gather(&contrast);
+        let judged = hypotheses.into_iter().map(|hypothesis| {
+            let more = findings.remove(&hypothesis.suspect).unwrap_or_default();
+            judge(&case, hypothesis, more)
         });
-        let shared =
-            shared.filter(|shared| judged.first().is_none_or(|j| shared.cause.score > j.score));
-        let first = if shared.is_some() { None } else { judged.first() };
-        let impact = impact::of(&case, first, shared.as_ref());
-        let title = words::title(&case, &impact, first, shared.as_ref());
-        let cause_service = first
-            .and_then(|judged| judged.hypothesis.service())
-            .and_then(|id| self.names.service_at(id).cloned());
-        let mut causes: Vec<Cause> = shared.into_iter().map(|shared| shared.cause).collect();
-        causes.extend(judged.into_iter().map(|judged| cause(&case, judged)));
-        let best = causes.first().map_or(0.0, |cause| cause.score);
-        causes.retain(|cause| cause.score >= best * SCORE_SHARE_MIN);
-        causes.truncate(CAUSES_MAX);
-        Diagnosis {
-            causes,
-            cause_service,
-            path: impact.path,
-            services: impact.services,
-            entry_operations: impact.entry_operations,
-            bad_ratio: impact.bad_ratio,
-            bad_events: impact.bad_events,
-            users: impact.users,
-            started_at: case.started_at(),
-            changes: changes(&case),
-            title,
-        }
+        put_together(&case, judged.collect(), shared)
+    }
+}
+
+/// Ranks the causes and says whom they hurt.
+pub(crate) fn put_together(
+    case: &Case<'_>,
+    mut judged: Vec<Judged>,
+    shared: Option<SharedCause>,
+) -> Diagnosis {
+    judged.retain(|judged| judged.score > 0.0);
+    judged.sort_by(|a, b| {
+        b.score.total_cmp(&a.score).then(a.hypothesis.suspect.cmp(&b.hypothesis.suspect))
+    });
+    let shared =
+        shared.filter(|shared| judged.first().is_none_or(|j| shared.cause.score > j.score));
+    let first = if shared.is_some() { None } else { judged.first() };
+    let impact = impact::of(case, first, shared.as_ref());
+    let title = words::title(case, &impact, first, shared.as_ref());
+    let cause_service = first
+        .and_then(|judged| judged.hypothesis.service())
+        .and_then(|id| case.correlator.names.service_at(id).cloned());
+    let mut causes: Vec<Cause> = shared.into_iter().map(|shared| shared.cause).collect();
+    causes.extend(judged.into_iter().map(|judged| cause(case, judged)));
+    let best = causes.first().map_or(0.0, |cause| cause.score);
+    causes.retain(|cause| cause.score >= best * SCORE_SHARE_MIN);
+    causes.truncate(CAUSES_MAX);
+    Diagnosis {
+        causes,
+        cause_service,
+        path: impact.path,
+        services: impact.services,
+        entry_operations: impact.entry_operations,
+        bad_ratio: impact.bad_ratio,
+        bad_events: impact.bad_events,
+        users: impact.users,
+        started_at: case.started_at(),
+        changes: changes(case),
+        title,
     }
 }
 
@@ -128,8 +145,9 @@ fn add_bare(case: &Case<'_>, hypotheses: &mut Vec<Hypothesis>) {
     }
 }
 
-fn judge(case: &Case<'_>, hypothesis: Hypothesis) -> Judged {
-    let findings = examine(case, &hypothesis);
+/// With `more` evidence, which needs no bad trace.
+pub(crate) fn judge(case: &Case<'_>, hypothesis: Hypothesis, more: Vec<Finding>) -> Judged {
+    let findings = examine(case, &hypothesis, more);
     let kind = kind(case, &hypothesis, &findings);
     let score = noisy_or(&findings.found);
     Judged { hypothesis, kind, findings, score }
@@ -162,14 +180,36 @@ fn kind(case: &Case<'_>, hypothesis: &Hypothesis, findings: &Findings) -> CauseK
             Some(TagClass::Flag) => CauseKind::Config,
             _ if is_most(&[Mode::Error]) => CauseKind::Code,
             _ if all == 0.0 && findings.silence >= SILENCE_MIN => CauseKind::Silence,
-            _ => CauseKind::Unknown,
+            _ => kind_of(&findings.found),
         },
+    }
+}
+
+/// What evidence that needs no bad trace says of the kind: a resource that ran short before all,
+/// else what convinces most.
+fn kind_of(found: &[Found]) -> CauseKind {
+    let short = found.iter().find(|found| found.signal == Signal::ResourceMetric);
+    if let Some(short) = short {
+        let of = |word: &str| short.subject.contains(word);
+        return match () {
+            () if of("cpu") => CauseKind::Cpu,
+            () if of("memory") || of("heap") => CauseKind::Memory,
+            () if of("disk") || of("filesystem") => CauseKind::Disk,
+            () => CauseKind::Unknown,
+        };
+    }
+    let main = found.iter().max_by(|a, b| a.conviction().total_cmp(&b.conviction()));
+    match main.map(|found| found.signal) {
+        Some(Signal::CalleeGap) => CauseKind::Network,
+        Some(Signal::CallPattern | Signal::LogTemplate) => CauseKind::Code,
+        _ => CauseKind::Unknown,
     }
 }
 
 fn cause(case: &Case<'_>, judged: Judged) -> Cause {
     let summary = words::summary(case, &judged);
     let Judged { hypothesis, kind, findings, score } = judged;
+    let operation = hypothesis.main(&ALL_MODES).or(findings.doing);
     let word = |id| case.word(id).to_owned();
     let (mut tag_key, mut tag_value) = (String::new(), String::new());
     let mut instance = String::new();
@@ -179,6 +219,9 @@ fn cause(case: &Case<'_>, judged: Judged) -> Cause {
             instance.clone_from(&tag_value);
         }
     }
+    if let (Suspect::Service(id), true) = (hypothesis.suspect, instance.is_empty()) {
+        instance = sole_instance(case, id);
+    }
     if let Suspect::Peer(peer) = hypothesis.suspect {
         let address = case.correlator.names.peer_at(peer).map(|peer| peer.address.clone());
         (tag_key, tag_value) = ("server.address".to_owned(), address.unwrap_or_default());
@@ -187,12 +230,26 @@ fn cause(case: &Case<'_>, judged: Judged) -> Cause {
         kind,
         service: hypothesis.service().map_or(String::new(), |id| case.label(id)),
         instance,
-        operation: hypothesis.main(&ALL_MODES).map_or(String::new(), |(_, op)| word(op)),
+        operation: operation.map_or(String::new(), |(_, op)| word(op)),
         tag_key,
         tag_value,
         score,
         summary,
         evidence: weighed(findings.found),
+    }
+}
+
+/// The one instance that served while the fault went on; empty if there were several.
+fn sole_instance(case: &Case<'_>, id: ServiceId) -> String {
+    let seen = case.correlator.tags.seen(id, case.from, case.until);
+    let is_instance = |key| case.correlator.class_of(key) == TagClass::Instance;
+    let mut served = seen.values.iter().filter(|s| s.during.total > 0 && is_instance(s.key));
+    let first = served.next();
+    match first {
+        Some(first) if served.all(|other| other.key != first.key) => {
+            case.word(first.value).to_owned()
+        }
+        _ => String::new(),
     }
 }
 

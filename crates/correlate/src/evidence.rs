@@ -3,7 +3,9 @@
 use model::{Evidence, Signal, Timestamp, TraceId};
 
 use crate::case::Case;
+use crate::explain::Finding;
 use crate::facts::share;
+use crate::habits::Doing;
 use crate::hypothesis::Hypothesis;
 use crate::names::ServiceId;
 use crate::series::{Bucket, Times};
@@ -63,6 +65,8 @@ pub(crate) struct Findings {
     pub(crate) lift: Option<Lift>,
     /// How silent the service is, 0..1.
     pub(crate) silence: f64,
+    /// The operation that evidence without a bad trace was seen in.
+    pub(crate) doing: Option<Doing>,
 }
 
 impl Found {
@@ -95,7 +99,11 @@ pub(crate) fn weighed(mut found: Vec<Found>) -> Vec<Evidence> {
 }
 
 /// Looks at everything that may speak for a hypothesis.
-pub(crate) fn examine(case: &Case<'_>, hypothesis: &Hypothesis) -> Findings {
+pub(crate) fn examine(
+    case: &Case<'_>,
+    hypothesis: &Hypothesis,
+    mut more: Vec<Finding>,
+) -> Findings {
     let silence = silence(case, hypothesis);
     let silent = silence.as_ref().map_or(0.0, |found| found.strength);
     let (lift, tag) = tag_lift(case, hypothesis);
@@ -106,7 +114,15 @@ pub(crate) fn examine(case: &Case<'_>, hypothesis: &Hypothesis) -> Findings {
         silence,
         tag,
     ];
+    more.sort_by(|a, b| b.found.conviction().total_cmp(&a.found.conviction()));
+    let doing = more.iter().find_map(|finding| finding.doing);
     let mut found: Vec<Found> = direct.into_iter().flatten().collect();
+    // Bad traces that tell where the time went tell the same thing better.
+    let is_timed =
+        |found: &Found| matches!(found.signal, Signal::ExclusiveTime | Signal::CalleeGap);
+    let told = found.iter().any(is_timed);
+    let more = more.into_iter().map(|finding| finding.found);
+    found.extend(more.filter(|more| !(told && is_timed(more))));
     if !found.is_empty() {
         // Priors and tie-breaks speak only where something was observed.
         found.extend(change(case, hypothesis));
@@ -114,7 +130,7 @@ pub(crate) fn examine(case: &Case<'_>, hypothesis: &Hypothesis) -> Findings {
     }
     found.extend(alert_count(case, hypothesis));
     found.retain(|found| found.conviction() >= STRENGTH_MIN * found.reliability);
-    Findings { found, lift, silence: silent }
+    Findings { found, lift, silence: silent, doing }
 }
 
 fn deepest_error(case: &Case<'_>, hypothesis: &Hypothesis) -> Option<Found> {

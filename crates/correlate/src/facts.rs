@@ -373,8 +373,7 @@ impl Facts {
 fn times_of(latency: &[(LatencyBucket, u32)]) -> Times {
     let mut times = Times::default();
     for (bucket, count) in latency {
-        let sum_ms = bucket.middle_ns() as f64 / 1e6 * f64::from(*count);
-        times.add(&Times { count: *count, sum_ms });
+        times.add(&Times::of(*count, bucket.middle_ns() as f64 / 1e6));
     }
     times
 }

@@ -69,6 +69,13 @@ impl Hypothesis {
         largest(shares)
     }
 
+    /// What is said in some of the modes alone.
+    pub(crate) fn only(mut self, modes: &[Mode]) -> Self {
+        self.ballots.retain(|ballot| modes.contains(&ballot.mode));
+        self.share = self.share_of(modes).min(1.0);
+        self
+    }
+
     /// Who speaks most, and so the service of the cause where the suspect is a peer.
     pub(crate) fn service(&self) -> Option<ServiceId> {
         match self.suspect {

@@ -8,8 +8,10 @@ mod correlator;
 mod count;
 mod diagnosis;
 mod evidence;
+mod explain;
 mod facts;
 mod flow;
+mod habits;
 mod hypothesis;
 mod impact;
 mod names;
@@ -19,6 +21,7 @@ mod ring;
 mod series;
 mod shared_cause;
 mod tags;
+mod usage;
 mod votes;
 mod words;
 

@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn a_ring_keeps_the_last_buckets_and_takes_late_ones() {
         let mut ring: Ring<Times> = Ring::default();
-        let one = Times { count: 1, sum_ms: 2.0 };
+        let one = Times::of(1, 2.0);
         for bucket in [1000, 1001, 998, 1119] {
             ring.add(Bucket(bucket), &one);
         }

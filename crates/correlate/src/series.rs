@@ -6,7 +6,7 @@ use std::time::Duration;
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::Timestamp;
 
-use crate::ring::{Ring, Tally};
+use crate::ring::{Ring, Tally, narrow};
 
 /// Width of a bucket.
 pub(crate) const BUCKET_S: u64 = 10;
@@ -22,6 +22,11 @@ const NORM_BUCKETS_MIN: usize = 2;
 const NORM_BUCKETS_GOOD: usize = 6;
 /// A spread below this share of the median is taken for it: a young series looks too steady.
 const SPREAD_FLOOR: f64 = 0.05;
+/// What is shorter is not told apart: logarithms are taken of multiples of it, in milliseconds.
+const LOG_FLOOR_MS: f64 = 0.05;
+/// Parts of a power of two in which logarithms are added up, and in which their squares are.
+const LOG_PARTS: f64 = 64.0;
+const SQUARE_PARTS: f64 = 16.0;
 
 /// The index of a bucket: whole multiples of [`BUCKET_S`] since the Unix epoch.
 #[derive(
@@ -29,11 +34,15 @@ const SPREAD_FLOOR: f64 = 0.05;
 )]
 pub(crate) struct Bucket(pub(crate) u32);
 
-/// Number and sum of some durations.
+/// Some durations: their number, their sum, and the first two moments of their logarithms, which a
+/// few outliers do not move.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Times {
     pub(crate) count: u32,
     pub(crate) sum_ms: f64,
+    /// Of powers of two above the floor.
+    log_sum: f64,
+    log_squares: f64,
 }
 
 /// What is normal: median and interquartile range over the means of buckets, in milliseconds.
@@ -78,23 +87,54 @@ pub(crate) fn buckets_in(span: Duration) -> u32 {
 }
 
 impl Tally for Times {
-    type Packed = [u32; 2];
+    type Packed = [u32; 4];
 
     fn pack(&self) -> Self::Packed {
-        [self.count, (self.sum_ms as f32).to_bits()]
+        let parts = |value: f64, parts: f64| narrow((value * parts).round() as u64);
+        let (logs, squares) =
+            (parts(self.log_sum, LOG_PARTS), parts(self.log_squares, SQUARE_PARTS));
+        [self.count, (self.sum_ms as f32).to_bits(), logs, squares]
     }
 
-    fn unpack([count, sum_ms]: &Self::Packed) -> Self {
-        Self { count: *count, sum_ms: f64::from(f32::from_bits(*sum_ms)) }
+    fn unpack([count, sum_ms, logs, squares]: &Self::Packed) -> Self {
+        Self {
+            count: *count,
+            sum_ms: f64::from(f32::from_bits(*sum_ms)),
+            log_sum: f64::from(*logs) / LOG_PARTS,
+            log_squares: f64::from(*squares) / SQUARE_PARTS,
+        }
     }
 
     fn add(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
         self.sum_ms += other.sum_ms;
+        self.log_sum += other.log_sum;
+        self.log_squares += other.log_squares;
     }
 }
 
 impl Times {
+    /// So many durations of this length.
+    pub(crate) fn of(count: u32, each_ms: f64) -> Self {
+        let number = f64::from(count);
+        let log = (1.0 + each_ms.max(0.0) / LOG_FLOOR_MS).log2();
+        Self {
+            count,
+            sum_ms: number * each_ms,
+            log_sum: number * log,
+            log_squares: number * log * log,
+        }
+    }
+
+    /// Mean and variance of the natural logarithms of the durations; `None` without any.
+    pub(crate) fn logs(self) -> Option<(f64, f64)> {
+        let number = f64::from(self.count);
+        let mean = self.log_sum / number;
+        let variance = (self.log_squares / number - mean * mean).max(0.0);
+        let unit = std::f64::consts::LN_2;
+        (self.count > 0).then_some((mean * unit, variance * unit * unit))
+    }
+
     pub(crate) fn mean_ms(self) -> Option<f64> {
         (self.count > 0).then(|| self.sum_ms / f64::from(self.count))
     }
@@ -121,7 +161,7 @@ impl Norm {
 
 impl TimeSeries {
     pub(crate) fn add(&mut self, bucket: Bucket, duration_ms: f64) {
-        self.ring.add(bucket, &Times { count: 1, sum_ms: duration_ms });
+        self.ring.add(bucket, &Times::of(1, duration_ms));
     }
 
     pub(crate) fn merge(&mut self, bucket: Bucket, times: Times) {

@@ -1,6 +1,6 @@
 //! Titles and summaries: one sentence that a person can read at night.
 
-use model::CauseKind;
+use model::{CauseKind, Signal};
 
 use crate::case::Case;
 use crate::diagnosis::Judged;
@@ -54,9 +54,25 @@ pub(crate) fn clause(case: &Case<'_>, judged: &Judged) -> String {
         CauseKind::Quota => format!("{who} throttles its callers"),
         CauseKind::Silence => format!("{who} does not answer"),
         CauseKind::Network => format!("calls of {who} are late or lost on their way"),
-        _ if hypothesis.ballots.is_empty() => format!("{who} may be at fault"),
+        _ if hypothesis.ballots.is_empty() => changed(&who, judged),
         _ if is_slow(judged) => format!("{who} is slow by itself"),
         _ => format!("{who} returns errors"),
+    }
+}
+
+/// What evidence that needs no bad trace says most of all.
+fn changed(who: &str, judged: &Judged) -> String {
+    let found = judged.findings.found.iter();
+    let main = found.max_by(|a, b| a.conviction().total_cmp(&b.conviction()));
+    match main.map(|found| found.signal) {
+        Some(Signal::ExclusiveTime) => format!("{who} is slow by itself"),
+        Some(Signal::CallPattern) => format!("{who} no longer does what it did"),
+        Some(Signal::LogTemplate) => format!("{who} logs what it did not log"),
+        Some(Signal::ResourceMetric) if judged.kind == CauseKind::Memory => {
+            format!("{who} is short of memory")
+        }
+        Some(Signal::ResourceMetric) => format!("{who} is short of processor time"),
+        _ => format!("{who} may be at fault"),
     }
 }
 
@@ -64,7 +80,7 @@ pub(crate) fn clause(case: &Case<'_>, judged: &Judged) -> String {
 pub(crate) fn summary(case: &Case<'_>, judged: &Judged) -> String {
     let hypothesis = &judged.hypothesis;
     let mut sentence = clause(case, judged);
-    if let Some((_, operation)) = hypothesis.main(&ALL_MODES) {
+    if let Some((_, operation)) = hypothesis.main(&ALL_MODES).or(judged.findings.doing) {
         let word = case.word(operation);
         if !word.is_empty() {
             sentence.push_str(&format!(" ({word})"));

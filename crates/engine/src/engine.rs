@@ -213,6 +213,7 @@ impl Engine {
         self.difference(delta);
         self.correlator.observe(delta, self.now);
         self.traces.add(delta.spans.iter().cloned(), self.now);
+        self.traces.add_lines(delta.lines.iter().cloned(), self.now);
     }
 }
 

@@ -27,8 +27,8 @@ impl Engine {
     pub(crate) fn judge(&mut self) {
         let now = self.now;
         self.count_pairs();
-        for tree in self.traces.advance(now) {
-            self.correlator.trace(&tree, now);
+        for traced in self.traces.advance(now) {
+            self.correlator.trace(&traced.tree, &traced.lines, now);
         }
         self.correlator.advance(now);
         self.alerts.advance(now);

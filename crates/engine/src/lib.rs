@@ -9,6 +9,7 @@ mod counting;
 mod describing;
 mod effect;
 mod engine;
+mod explaining;
 mod following;
 mod input;
 mod judging;
@@ -26,6 +27,7 @@ mod services;
 mod slices;
 mod view;
 
+pub use correlate::Diagnosis;
 pub use effect::Effect;
 pub use engine::Engine;
 pub use input::{Command, Input, Refusal, Reply, Verb};

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{SpanRecord, Timestamp, TraceId, TraceTree};
+use model::{LogLine, SpanRecord, Timestamp, TraceId, TraceTree};
 
 /// A trace is handed out once nothing came for it for this long: spans of one trace leave their
 /// processes within the batch delay of the SDKs of each other, and most within a second.
@@ -14,6 +14,9 @@ pub const PENDING_TRACES_MAX: usize = 20_000;
 pub const PENDING_SPANS_MAX: usize = 200_000;
 /// How many spans of one trace are kept; further ones are dropped and the trace is incomplete.
 pub const TRACE_SPANS_MAX: usize = 5_000;
+
+/// How many log lines of one trace are kept; further ones are dropped.
+pub const TRACE_LINES_MAX: usize = 1_000;
 
 /// How many bad traces are kept for incidents; the oldest leave first.
 const KEPT_TRACES_MAX: usize = 2_000;
@@ -36,9 +39,19 @@ pub struct TraceIndex {
     spans_dropped: u64,
 }
 
+/// A trace that is handed out, with what it logged.
+#[derive(Debug)]
+pub struct Traced {
+    /// Its spans.
+    pub tree: TraceTree,
+    /// Its log lines, in the order in which they came.
+    pub lines: Vec<LogLine>,
+}
+
 #[derive(Debug)]
 struct Pending {
     spans: Vec<SpanRecord>,
+    lines: Vec<LogLine>,
     first_at: Timestamp,
     last_at: Timestamp,
     due_at: Timestamp,
@@ -74,9 +87,20 @@ impl TraceIndex {
         }
     }
 
+    /// Takes log lines of the consistent sample. They wait for the spans of their trace, and are
+    /// dropped with it if none come.
+    pub fn add_lines(&mut self, lines: impl IntoIterator<Item = LogLine>, now: Timestamp) {
+        for line in lines {
+            let pending = self.pend(line.trace_id, now);
+            if pending.lines.len() < TRACE_LINES_MAX {
+                pending.lines.push(line);
+            }
+        }
+    }
+
     /// Hands out the traces that are quiet or old by now, the longest waiting first. Bad ones are
     /// kept as well.
-    pub fn advance(&mut self, now: Timestamp) -> Vec<TraceTree> {
+    pub fn advance(&mut self, now: Timestamp) -> Vec<Traced> {
         let mut trees = Vec::new();
         while let Some(&(at, id)) = self.due.first() {
             let crowded =
@@ -148,13 +172,7 @@ impl TraceIndex {
     }
 
     fn add_one(&mut self, span: SpanRecord, now: Timestamp) {
-        let id = span.trace_id;
-        let pending = self.pending.entry(id).or_insert_with(|| {
-            let due_at = now.after(TRACE_QUIET);
-            let _ = self.due.insert((due_at, id));
-            Pending { spans: Vec::new(), first_at: now, last_at: now, due_at }
-        });
-        pending.last_at = pending.last_at.max(now);
+        let pending = self.pend(span.trace_id, now);
         if pending.spans.len() >= TRACE_SPANS_MAX {
             self.spans_dropped += 1;
             return;
@@ -163,7 +181,18 @@ impl TraceIndex {
         self.pending_spans += 1;
     }
 
-    fn hand_out(&mut self, id: TraceId, now: Timestamp) -> Option<TraceTree> {
+    /// The trace that something came for.
+    fn pend(&mut self, id: TraceId, now: Timestamp) -> &mut Pending {
+        let pending = self.pending.entry(id).or_insert_with(|| {
+            let due_at = now.after(TRACE_QUIET);
+            let _ = self.due.insert((due_at, id));
+            Pending { spans: Vec::new(), lines: Vec::new(), first_at: now, last_at: now, due_at }
+        });
+        pending.last_at = pending.last_at.max(now);
+        pending
+    }
+
+    fn hand_out(&mut self, id: TraceId, now: Timestamp) -> Option<Traced> {
         let pending = self.pending.remove(&id)?;
         self.pending_spans -= pending.spans.len();
         let _ = self.due.remove(&(pending.due_at, id));
@@ -178,7 +207,7 @@ impl TraceIndex {
         if slow || tree.has_error() {
             self.insert_kept(id, tree.clone(), now);
         }
-        Some(tree)
+        Some(Traced { tree, lines: pending.lines })
     }
 
     fn keep(

@@ -32,6 +32,10 @@ pub struct PaneDelta {
     pub logs: Vec<LogTemplateDelta>,
     /// All spans of a consistent sample of traces.
     pub spans: Vec<SpanRecord>,
+    /// What the spans of these traces logged, capped per hand-over.
+    pub lines: Vec<LogLine>,
+    /// What processes, containers and hosts use of what they have.
+    pub usages: Vec<UsageDelta>,
     /// Inverse of the share of traces in the sample; 1 = all of them.
     pub sample_weight: u32,
     /// Events older than any window, which were counted and dropped.
@@ -237,6 +241,34 @@ pub struct LogTemplateDelta {
     pub severity: u8,
 }
 
+/// A log record of a trace, as far as it tells what was being done.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct LogLine {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// Its span.
+    pub span_id: SpanId,
+    /// Its template, redacted.
+    pub template: Arc<str>,
+    /// OTLP severity number; 0 = not told.
+    pub severity: u8,
+}
+
+/// How much of a resource was used: points of a gauge since the last hand-over.
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+pub struct UsageDelta {
+    /// The service.
+    pub service: Arc<Service>,
+    /// Pod, container or host; empty where the resource names none.
+    pub instance: Arc<str>,
+    /// `k8s.pod.cpu_limit_utilization`, `container.memory.usage`, ...
+    pub metric: Arc<str>,
+    /// Points.
+    pub count: u32,
+    /// Their sum, in the metric's unit.
+    pub sum: f64,
+}
+
 /// A compact span: enough for trees, exclusive times and blame.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SpanRecord {
@@ -278,6 +310,8 @@ impl PaneDelta {
             && self.tags.is_empty()
             && self.logs.is_empty()
             && self.spans.is_empty()
+            && self.lines.is_empty()
+            && self.usages.is_empty()
             && self.late_dropped == 0
             && self.future_dropped == 0
     }

@@ -70,7 +70,7 @@ pub enum Signal {
     Spectrum,
     /// Over-representation of a tag among bad events.
     TagLift,
-    /// A log template that is new for its operation.
+    /// A log template that is new for its operation, or gone from it.
     LogTemplate,
     /// Processor, memory, disk.
     ResourceMetric,
@@ -78,6 +78,8 @@ pub enum Signal {
     Change,
     /// How many alerts name the service.
     AlertCount,
+    /// Calls that an operation no longer makes, or makes anew.
+    CallPattern,
 }
 
 /// One observation that speaks for a cause.
@@ -167,6 +169,7 @@ impl Signal {
             Self::Silence => "silence",
             Self::Spectrum => "spectrum",
             Self::TagLift => "tag_lift",
+            Self::CallPattern => "call_pattern",
             Self::LogTemplate => "log_template",
             Self::ResourceMetric => "resource_metric",
             Self::Change => "change",

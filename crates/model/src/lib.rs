@@ -20,8 +20,9 @@ pub use alert::{Alert, AlertState, Fingerprint, Labels};
 pub use count::Count;
 pub use delivery::{Action, Delivery, Outgoing, OutgoingKind, Row};
 pub use delta::{
-    BadEvent, Counted, EdgeDelta, LogTemplateDelta, OperationDelta, PaneCount, PaneDelta,
+    BadEvent, Counted, EdgeDelta, LogLine, LogTemplateDelta, OperationDelta, PaneCount, PaneDelta,
     PointKind, PointsDelta, SeriesDelta, ServiceDelta, SpanRecord, StreamPoint, TagDelta, TagPair,
+    UsageDelta,
 };
 pub use evidence::{Cause, CauseKind, Evidence, ExemplarTrace, Hop, Signal, TraceSpan};
 pub use ids::{IncidentId, ParseIncidentIdError, SpanId, TraceId};

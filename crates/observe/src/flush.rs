@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use model::{
-    EdgeDelta, LogTemplateDelta, OperationDelta, PaneDelta, SeriesDelta, ServiceDelta, SpanId,
-    SpanRecord, TagDelta, TraceId,
+    EdgeDelta, LogLine, LogTemplateDelta, OperationDelta, PaneDelta, SeriesDelta, ServiceDelta,
+    SpanId, SpanRecord, TagDelta, TraceId,
 };
 
 use crate::arena::NONE;
-use crate::recall::{Compact, NO_MESSAGE};
+use crate::recall::{Compact, Line, NO_MESSAGE};
 use crate::state::State;
 use crate::tables::{Outcomes, Tables, Touched};
 
@@ -17,8 +17,10 @@ impl State {
         // What is idle is let go below, which must not meet counts that were left behind.
         let slice = if self.is_generation_over() { usize::MAX } else { slice };
         self.tallies.hand_over(&self.slis, &mut self.tables);
-        let (joined, sample_weight) = self.joined.drain();
+        let (joined, lines, sample_weight) = self.joined.drain();
         let spans = joined.iter().map(|record| self.tables.span_record(record)).collect();
+        let lines = lines.iter().map(|line| self.tables.log_line(line)).collect();
+        let usages = self.usages.hand_over(&self.tables);
         let tables = &mut self.tables;
         let touched = tables.take_touched(slice);
         let dropped = std::mem::take(&mut self.dropped);
@@ -34,6 +36,8 @@ impl State {
             tags: touched.tags.iter().map(|&id| tables.drain_tag(id)).collect(),
             logs: touched.templates.iter().map(|&id| tables.drain_template(id)).collect(),
             spans,
+            lines,
+            usages,
             sample_weight,
             late_dropped: dropped.late,
             future_dropped: dropped.future,
@@ -162,6 +166,15 @@ impl Tables {
             template: template.text.clone(),
             count: std::mem::take(&mut template.count),
             severity: std::mem::take(&mut template.severity),
+        }
+    }
+
+    fn log_line(&self, line: &Line) -> LogLine {
+        LogLine {
+            trace_id: TraceId(line.trace_id),
+            span_id: SpanId(line.span_id),
+            template: self.templates.get(line.template).text.clone(),
+            severity: line.severity,
         }
     }
 

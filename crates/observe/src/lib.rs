@@ -26,6 +26,7 @@ mod streams;
 mod sweep;
 mod tables;
 mod template;
+mod usage;
 mod verdict;
 mod weight;
 

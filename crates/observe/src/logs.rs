@@ -5,6 +5,7 @@ use slo::filter::{Intrinsic, SlotValue};
 use crate::declared::{Event, Slots};
 use crate::options::{ERROR_SEVERITY_MIN, TEMPLATE_SEVERITY_MIN};
 use crate::plan::SignalPlan;
+use crate::recall::Line;
 use crate::series::Exemplar;
 use crate::state::{Accepted, State};
 use crate::template;
@@ -34,20 +35,33 @@ impl<'o> LogWalk<'o, '_> {
 }
 
 impl<'a> LogWalk<'_, 'a> {
-    fn count_template(&mut self, record: &LogRecord<'a>, severity: u8) {
+    /// Counts a record that warns by its template, and keeps what a sampled trace logs.
+    fn template(&mut self, record: &LogRecord<'a>, severity: u8) {
+        let (warns, in_span) = (severity >= TEMPLATE_SEVERITY_MIN, record.span_id != [0; 8]);
+        let hash = crate::recall::trace_hash(record.trace_id);
+        let sampled = in_span && self.state.joined.samples(hash);
+        if !warns && !sampled {
+            return;
+        }
         let Some(message) = message_of(record) else { return };
         template::of_message(&message, &mut self.state.masked);
         if self.state.masked.is_empty() {
             return;
         }
         let tables = &mut self.state.tables;
-        let id = tables.template(self.service, &self.state.masked);
+        let id = tables.template(self.service, &self.state.masked, warns);
         let template = tables.templates.get_mut(id);
-        template.count += 1;
-        template.severity = template.severity.max(severity);
-        if !template.touched {
-            template.touched = true;
-            tables.touched.templates.push(id);
+        if warns {
+            template.count += 1;
+            template.severity = template.severity.max(severity);
+            if !template.touched {
+                template.touched = true;
+                tables.touched.templates.push(id);
+            }
+        }
+        if sampled {
+            let (trace_id, span_id) = (record.trace_id, record.span_id);
+            self.state.joined.push_line(Line { trace_id, span_id, template: id, severity });
         }
     }
 
@@ -143,9 +157,7 @@ impl<'a> LogsVisitor<'a> for LogWalk<'_, 'a> {
         service.logs += 1;
         service.error_logs += u64::from(severity >= ERROR_SEVERITY_MIN);
         service.newest = service.newest.max(at);
-        if severity >= TEMPLATE_SEVERITY_MIN {
-            self.count_template(record, severity);
-        }
+        self.template(record, severity);
         if self.declares && !self.slots.is_idle() {
             self.declared(record, at, severity);
         }

@@ -19,6 +19,7 @@ use crate::plan::MetricPlan;
 use crate::state::{Accepted, State};
 use crate::streams::{NewStream, Sample};
 use crate::tables::attributes_hash;
+use crate::usage::{self, Gauge};
 use automatic::ServerHistogram;
 pub(crate) use fractions::Fractions;
 use split::Boundary;
@@ -45,6 +46,10 @@ pub(crate) struct MetricWalk<'o, 'a> {
     boundary: Boundary<'a>,
     /// Set if the metric at hand feeds automatic SLIs.
     server: Option<ServerHistogram>,
+    /// Set if the metric at hand tells how much of a resource is used.
+    usage: Option<Gauge>,
+    /// Tag set of the resource.
+    tag_set: u32,
     /// Whether some declared SLI may select the metric at hand.
     declares: bool,
     /// What is hashed of a stream before its attributes, if the metric at hand is cumulative.
@@ -71,6 +76,8 @@ impl<'o> MetricWalk<'o, '_> {
             metric: None,
             boundary: Boundary::default(),
             server: None,
+            usage: None,
+            tag_set: NONE,
             declares: false,
             before_attributes: None,
             key: None,
@@ -218,6 +225,7 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
         let id = self.state.tables.resource(resource);
         let entry = self.state.tables.resources.get(id);
         (self.service, self.resource_hash) = (entry.service, entry.common);
+        self.tag_set = entry.tag_set;
         let memo = &mut self.state.tallies.metrics;
         self.slots.resource(&self.plan.fields, memo, resource);
     }
@@ -237,6 +245,8 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
             }
             _ => None,
         };
+        self.usage = (usage::is_usage(metric) && self.tag_set != NONE)
+            .then(|| (self.service, self.tag_set, self.state.tables.text(metric.name)));
         self.declares = self.selects(metric);
         self.metric = Some(*metric);
         let is_remembered = metric.temporality == Temporality::Cumulative && self.points_wanted();
@@ -244,7 +254,7 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
     }
 
     fn points_wanted(&self) -> bool {
-        self.server.is_some() || self.declares
+        self.server.is_some() || self.declares || self.usage.is_some()
     }
 
     #[inline(always)]
@@ -277,8 +287,13 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
             temporality: self.temporality(),
             attributes: point.attributes(),
         };
-        if self.declares && self.accepts(&view) {
-            self.declared_number(&view, point.value);
+        if (self.declares || self.usage.is_some()) && self.accepts(&view) {
+            if let Some(gauge) = self.usage {
+                self.state.usages.add(gauge, point.value);
+            }
+            if self.declares {
+                self.declared_number(&view, point.value);
+            }
         }
         self.discard();
     }

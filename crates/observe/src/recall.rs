@@ -12,6 +12,8 @@ const CHUNK_RECORDS: usize = 4096;
 /// The share of the ring for bad spans outside of the sample, as a divisor.
 const BAD_SHARE: usize = 4;
 const LEVEL_MAX: u32 = 40;
+/// Spans log less than this on average, as a rule.
+const LINES_PER_SPAN: usize = 4;
 
 /// A span in 64 bytes; names by their ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -220,18 +222,28 @@ impl Recall {
     }
 }
 
-/// The sample of traces whose spans go to the engine to be joined: at most a budget of spans per
-/// hand-over.
+/// A log record of a span; its template by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) trace_id: [u8; 16],
+    pub(crate) span_id: [u8; 8],
+    pub(crate) template: u32,
+    pub(crate) severity: u8,
+}
+
+/// The sample of traces whose spans go to the engine to be joined, with what they logged: at most
+/// a budget of spans per hand-over, and [`LINES_PER_SPAN`] times as many lines.
 #[derive(Debug)]
 pub(crate) struct Joined {
     records: Vec<Compact>,
+    lines: Vec<Line>,
     level: u32,
     budget: usize,
 }
 
 impl Joined {
     pub(crate) fn new(budget: usize) -> Self {
-        Self { records: Vec::new(), level: 0, budget }
+        Self { records: Vec::new(), lines: Vec::new(), level: 0, budget }
     }
 
     #[inline(always)]
@@ -239,25 +251,41 @@ impl Joined {
         trace_hash.leading_zeros() >= self.level
     }
 
-    /// Over the budget, half of the traces leave the sample, with all their spans.
     pub(crate) fn push(&mut self, record: Compact) {
         self.records.push(record);
-        while self.records.len() > self.budget && self.level < LEVEL_MAX {
+        self.fit();
+    }
+
+    pub(crate) fn push_line(&mut self, line: Line) {
+        self.lines.push(line);
+        self.fit();
+    }
+
+    /// Over the budget, half of the traces leave the sample, with all their spans and lines.
+    fn fit(&mut self) {
+        let lines_max = self.budget * LINES_PER_SPAN;
+        while (self.records.len() > self.budget || self.lines.len() > lines_max)
+            && self.level < LEVEL_MAX
+        {
             self.level += 1;
             let level = self.level;
-            self.records.retain(|record| trace_hash(record.trace_id).leading_zeros() >= level);
+            let stays = |trace_id| trace_hash(trace_id).leading_zeros() >= level;
+            self.records.retain(|record| stays(record.trace_id));
+            self.lines.retain(|line| stays(line.trace_id));
         }
         self.records.truncate(self.budget);
+        self.lines.truncate(lines_max);
     }
 
     /// The sample and its weight. A sample that was far below the budget lets the next one grow.
-    pub(crate) fn drain(&mut self) -> (Vec<Compact>, u32) {
+    pub(crate) fn drain(&mut self) -> (Vec<Compact>, Vec<Line>, u32) {
         const ROOM_BEFORE_GROWTH: usize = 4;
         let weight = 1u32.checked_shl(self.level).unwrap_or(u32::MAX);
-        if self.level > 0 && self.records.len() * ROOM_BEFORE_GROWTH < self.budget {
+        let spans = self.records.len().max(self.lines.len() / LINES_PER_SPAN);
+        if self.level > 0 && spans * ROOM_BEFORE_GROWTH < self.budget {
             self.level -= 1;
         }
-        (std::mem::take(&mut self.records), weight)
+        (std::mem::take(&mut self.records), std::mem::take(&mut self.lines), weight)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::recall::{Joined, Recall};
 use crate::spans::Stage;
 use crate::streams::{Full, Streams};
 use crate::tables::Tables;
+use crate::usage::Usages;
 
 /// All that an observer keeps between requests.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) slow_ns: u64,
     pub(crate) streams: Streams,
     pub(crate) fractions: Fractions,
+    pub(crate) usages: Usages,
     pub(crate) dropped: Dropped,
     pub(crate) counters: Counters,
     /// The latest `now` that was given; it never steps back.
@@ -111,6 +113,7 @@ impl State {
             slow_ns: slow_ns(options.automatic),
             streams: Streams::new(limits.streams, limits.points),
             fractions: Fractions::new(limits.streams),
+            usages: Usages::default(),
             dropped: Dropped::default(),
             counters: Counters::default(),
             now: Timestamp::ZERO,

@@ -7,8 +7,8 @@ mod newest;
 
 use std::time::Duration;
 
-use engine::{Effect, Engine, EngineOptions, Input, View};
-use model::{Incident, Outgoing, Revision, Timestamp};
+use engine::{Diagnosis, Effect, Engine, EngineOptions, Input, View};
+use model::{Incident, Outgoing, Revision, Service, Timestamp};
 use observe::{Observer, ObserverOptions};
 use otlp::{Malformed, Signal, Summary};
 
@@ -93,6 +93,17 @@ impl Replay {
     #[must_use]
     pub fn view(&self) -> View {
         self.engine.view()
+    }
+
+    /// Ranks what changed in `since..until`; see [`Engine::explain`].
+    #[must_use]
+    pub fn explain(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        service: Option<&Service>,
+    ) -> Diagnosis {
+        self.engine.explain(since, until, service)
     }
 
     /// The engine itself, for commands and checkpoints.

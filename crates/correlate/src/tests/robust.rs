@@ -44,7 +44,7 @@ proptest! {
         let mut correlator = Correlator::new(3, SLOW);
         let trees: Vec<TraceTree> = traces.into_iter().filter_map(TraceTree::assemble).collect();
         for tree in &trees {
-            correlator.trace(tree, now);
+            correlator.trace(tree, &[], now);
         }
         correlator.advance(now);
         let world = World::new();

@@ -135,7 +135,7 @@ impl World {
             if self.with_traces {
                 for spans in spans {
                     let tree = TraceTree::assemble(spans).expect("a request has spans");
-                    self.correlator.trace(&tree, self.now);
+                    self.correlator.trace(&tree, &[], self.now);
                     let slow = tree.span(tree.entry()).is_some_and(|s| s.duration_ns > ns(500));
                     if (slow || tree.has_error()) && self.bad.len() < 50 {
                         self.bad.push(tree);

@@ -46,7 +46,7 @@ fn a_trace_is_handed_out_once_when_it_is_quiet() {
     assert!(index.advance(at(3_000)).is_empty());
     let trees = index.advance(at(4_500));
     assert_eq!(trees.len(), 1);
-    assert_eq!(trees[0].spans().len(), 2);
+    assert_eq!(trees[0].tree.spans().len(), 2);
     assert!(index.advance(at(60_000)).is_empty());
 }
 

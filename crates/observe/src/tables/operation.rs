@@ -117,17 +117,18 @@ impl Tables {
     }
 
     /// The template of a log message, which [`crate::template::of_message`] has made.
-    pub(crate) fn template(&mut self, service: u32, masked: &str) -> u32 {
+    /// Those that warn and others have room of their own, so that talk crowds out no warning.
+    pub(crate) fn template(&mut self, service: u32, masked: &str, warns: bool) -> u32 {
         let start = self.seed.start(purpose::TEMPLATE).number(u64::from(service));
         let key = start.bytes(masked.as_bytes()).finish();
         if let Some(id) = self.templates.find(key, self.generation) {
             return id;
         }
-        let family = Key::from(service);
+        let family = Key::from(service) << 1 | Key::from(warns);
         let (key, text) = if self.templates.has_room(family) {
             (key, self.clean(masked.as_bytes()))
         } else {
-            let overflow = start.number(0).finish();
+            let overflow = start.number(u64::from(warns)).finish();
             if let Some(id) = self.templates.find(overflow, self.generation) {
                 return id;
             }
