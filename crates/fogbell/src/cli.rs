@@ -86,11 +86,17 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// Recordings: Collector file-exporter JSON lines, plain or .zst, or length-delimited protobuf (.pb)
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "score", conflicts_with = "score", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// Print one fogbell.v1.Incident a line for each revision, and an object that sums up
+    /// Score the labelled faults of this file, whose recordings lie beside it: causes, incidents, pages
+    #[arg(long, value_name = "LABELS.JSON", conflicts_with = "target")]
+    pub(crate) score: Option<PathBuf>,
+    /// With --score: figures for each kind of fault too
+    #[arg(long, requires = "score")]
+    pub(crate) by_fault: bool,
+    /// Print one fogbell.v1.Incident a line for each revision, and an object that sums up; with --score, an object a row
     #[arg(long)]
     pub(crate) json: bool,
     /// Send to a running daemon over OTLP/gRPC instead, times shifted to now

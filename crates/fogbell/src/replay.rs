@@ -7,6 +7,7 @@ mod merge;
 mod parts;
 mod player;
 mod recording;
+mod score;
 mod shift;
 mod tally;
 #[cfg(test)]
@@ -49,6 +50,9 @@ const FILES_MAX: usize = 256;
 pub(crate) fn run(args: &ReplayArgs) -> Outcome {
     if !(args.speed.is_finite() && args.speed > 0.0) {
         bail!("--speed {} is not above zero", args.speed);
+    }
+    if let Some(labels) = &args.score {
+        return score::run(args, labels);
     }
     let console = Console::new(args)?;
     let (parts, tally) = open(args, &console.position)?;

@@ -4,6 +4,7 @@
 //! 200 ms and a recall that answers at once. Pure: requests and moments go in, revisions come out.
 
 mod newest;
+pub mod score;
 
 use std::time::Duration;
 

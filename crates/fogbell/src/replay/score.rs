@@ -1,0 +1,92 @@
+//! `fogbell replay --score`: labelled faults through the engine, and how well it names them.
+
+mod case;
+mod labels;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use ::replay::score::{Baseline, Shown, Tally, suspects};
+use engine::EngineOptions;
+use observe::ObserverOptions;
+
+use self::case::Run;
+use self::labels::Label;
+use crate::cli::ReplayArgs;
+use crate::exit::{Outcome, USAGE, note, say};
+use crate::settings;
+
+/// What is scored: how the time of the fault came to be known, and who names the suspects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    mode: &'static str,
+    method: &'static str,
+}
+
+/// Tallies by system, kind of fault (empty for all kinds) and row.
+type Tallies = BTreeMap<(String, String, Row), Tally>;
+
+const EXPLAIN: &str = "explain";
+const FOGBELL: &str = "fogbell";
+const INCIDENT: Row = Row { mode: "incident", method: FOGBELL };
+const BASELINES: [(Baseline, &str); 2] =
+    [(Baseline::AlertCount, "alert-count"), (Baseline::RobustScorer, "robust-scorer")];
+
+/// Scores every case of the labels. A case whose recording cannot be read is told and left out,
+/// and the exit code says so.
+pub(super) fn run(args: &ReplayArgs, file: &Path) -> Outcome {
+    let Ok(loaded) = settings::load(&args.config) else { return Ok(ExitCode::from(USAGE)) };
+    let (observer, engine) = super::options(&loaded)?;
+    let labels = labels::read(file)?;
+    let mut tallies = Tallies::new();
+    let mut is_whole = true;
+    for label in &labels {
+        if let Err(error) = score(label, &observer, &engine, args.by_fault, &mut tallies) {
+            is_whole = false;
+            note(&format!("fogbell: {}: {error:#}; the case is left out", label.case));
+        }
+    }
+    if args.json {
+        tallies.iter().for_each(|(key, tally)| say(&table::json(key, tally, args.by_fault)));
+    } else {
+        table::lines(&tallies).iter().for_each(|line| say(line));
+    }
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn score(
+    label: &Label,
+    observer: &ObserverOptions,
+    engine: &EngineOptions,
+    by_fault: bool,
+    tallies: &mut Tallies,
+) -> anyhow::Result<()> {
+    let mut add = |row: Row, shown: &Shown| {
+        let kinds = [Some(String::new()), by_fault.then(|| label.fault.clone())];
+        for kind in kinds.into_iter().flatten() {
+            let tally = tallies.entry((label.system.clone(), kind, row)).or_default();
+            tally.add(&label.truth, shown);
+        }
+    };
+    let began = Instant::now();
+    let run = Run::of(label, observer, engine)?;
+    let explained = suspects(&run.explained.causes);
+    let (told, by_incident) = run.told(label.truth.injected_at);
+    let took = began.elapsed();
+    let fogbell = Row { mode: EXPLAIN, method: FOGBELL };
+    add(fogbell, &Shown { suspects: explained, told: Some(told.clone()), took });
+    add(INCIDENT, &Shown { suspects: suspects(&by_incident), told: Some(told), took });
+    let began = Instant::now();
+    let telemetry = case::telemetry(label)?;
+    let read = began.elapsed();
+    for (baseline, method) in BASELINES {
+        let began = Instant::now();
+        let suspects = telemetry.rank(baseline, label.truth.injected_at);
+        let shown = Shown { suspects, told: None, took: read + began.elapsed() };
+        add(Row { mode: EXPLAIN, method }, &shown);
+    }
+    Ok(())
+}

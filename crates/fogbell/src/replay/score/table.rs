@@ -1,0 +1,87 @@
+//! The figures as a table, and as JSON.
+
+use ::replay::score::Tally;
+use serde_json::json;
+
+use super::{Row, Tallies};
+
+/// One object a line.
+pub(super) fn json(
+    (system, fault, row): &(String, String, Row),
+    tally: &Tally,
+    by_fault: bool,
+) -> String {
+    let figures = tally.figures();
+    let mut object = json!({
+        "system": system,
+        "mode": row.mode,
+        "method": row.method,
+        "cases": figures.cases,
+        "ac1": figures.ac1,
+        "ac3": figures.ac3,
+        "ac5": figures.ac5,
+        "instance_ac1": figures.instance_ac1,
+        "avg5": figures.avg5,
+        "opened": figures.opened,
+        "incidents_per_fault": figures.incidents_per_fault,
+        "pairwise_f1": figures.pairwise_f1,
+        "purity": figures.purity,
+        "page_s_p50": figures.page_s_p50,
+        "false_pages": figures.false_pages,
+        "case_s": figures.case_s,
+    });
+    if let Some(fields) = object.as_object_mut().filter(|_| by_fault) {
+        let fault = if fault.is_empty() { "all" } else { fault };
+        let _ = fields.insert("fault".to_owned(), fault.into());
+    }
+    object.to_string()
+}
+
+/// A table for people; causes are said as n of N.
+pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{:<18}{:<16}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
+        "system",
+        "fault",
+        "mode",
+        "method",
+        "AC@1",
+        "AC@3",
+        "AC@5",
+        "inst@1",
+        "Avg@5",
+        "opened",
+        "inc/flt",
+        "F1",
+        "purity",
+        "page s",
+        "false",
+        "case s",
+    )];
+    for ((system, fault, row), tally) in tallies {
+        let figures = tally.figures();
+        let of = |count: u64| format!("{count}/{}", figures.cases);
+        let share = |figure: Option<f64>| figure.map_or("-".to_owned(), |f| format!("{f:.2}"));
+        let instances = (figures.instance_ac1 * figures.cases as f64).round() as u64;
+        lines.push(format!(
+            "{:<18}{:<16}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
+            system,
+            if fault.is_empty() { "all" } else { fault },
+            row.mode,
+            row.method,
+            of(tally.named_within(1)),
+            of(tally.named_within(3)),
+            of(tally.named_within(5)),
+            of(instances),
+            figures.avg5,
+            share(figures.opened),
+            share(figures.incidents_per_fault),
+            share(figures.pairwise_f1),
+            share(figures.purity),
+            figures.page_s_p50.map_or("-".to_owned(), |s| format!("{s:.1}")),
+            figures.false_pages.map_or("-".to_owned(), |pages| pages.to_string()),
+            figures.case_s,
+        ));
+    }
+    lines
+}

@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use super::{Grouped, Shown, Told, Truth};
+
+/// The ranks of the true causes count up to this one in [`Figures::avg5`].
+const RANKS: usize = 5;
+
+/// Cases as they are added up.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    cases: u64,
+    /// Cases whose true service was named at each rank.
+    at_rank: [u64; RANKS],
+    instances: u64,
+    told: bool,
+    with_incident: u64,
+    incidents: u64,
+    paged_after: Vec<Duration>,
+    false_pages: u64,
+    pairs: Pairs,
+    in_majority: u64,
+    alerts: u64,
+    took: Duration,
+}
+
+/// Pairs of alerts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pairs {
+    /// Of one fault and in one incident.
+    right: u64,
+    /// In one incident and not of one fault.
+    joined: u64,
+    /// Of one fault and not in one incident.
+    parted: u64,
+}
+
+/// How well a method did on the cases of a system. Shares are 0..1; `None` = does not apply.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// How many cases there were.
+    pub cases: u64,
+    /// Share of cases whose true service is named first.
+    pub ac1: f64,
+    /// Among the first three.
+    pub ac3: f64,
+    /// Among the first five.
+    pub ac5: f64,
+    /// Share of cases whose first suspect is the true service and the true instance of it.
+    pub instance_ac1: f64,
+    /// Mean of AC@1 to AC@5.
+    pub avg5: f64,
+    /// Share of cases in which an incident opened after the injection.
+    pub opened: Option<f64>,
+    /// Mean number of incidents of the cases that opened one.
+    pub incidents_per_fault: Option<f64>,
+    /// Of pairs of alerts: one incident against one fault.
+    pub pairwise_f1: Option<f64>,
+    /// Share of alerts that are in an incident whose most alerts are of the same fault.
+    pub purity: Option<f64>,
+    /// Median time from the injection to the first page after it, of the cases that paged.
+    pub page_s_p50: Option<f64>,
+    /// Pages before the injection, in all cases.
+    pub false_pages: Option<u64>,
+    /// Mean wall time of a case.
+    pub case_s: f64,
+}
+
+impl Tally {
+    /// Adds a case.
+    pub fn add(&mut self, truth: &Truth, shown: &Shown) {
+        self.cases += 1;
+        self.took += shown.took;
+        let rank = shown.suspects.iter().position(|suspect| suspect.service == truth.service);
+        if let Some(count) = rank.and_then(|rank| self.at_rank.get_mut(rank)) {
+            *count += 1;
+        }
+        let first = shown.suspects.first().filter(|_| rank == Some(0));
+        self.instances += u64::from(first.is_some_and(|first| first.instance == truth.instance));
+        if let Some(told) = &shown.told {
+            self.add_told(told);
+        }
+    }
+
+    fn add_told(&mut self, told: &Told) {
+        self.told = true;
+        self.with_incident += u64::from(told.opened > 0);
+        self.incidents += told.opened;
+        self.paged_after.extend(told.paged_after);
+        self.false_pages += told.false_pages;
+        let all: u64 = told.grouped.values().map(|grouped| grouped.of_fault).sum();
+        let mut right = 0;
+        for Grouped { of_fault, of_none } in told.grouped.values().copied() {
+            right += pairs(of_fault);
+            // What has no fault in common is alike only with itself.
+            self.pairs.joined += pairs(of_fault + of_none) - pairs(of_fault);
+            self.in_majority += if of_fault > 0 { of_fault.max(of_none) } else { 1.min(of_none) };
+            self.alerts += of_fault + of_none;
+        }
+        self.pairs.right += right;
+        self.pairs.parted += pairs(all) - right;
+    }
+
+    /// The figures so far.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let of_cases = |count: u64| count as f64 / self.cases.max(1) as f64;
+        let within = |ranks: usize| of_cases(self.at_rank.iter().take(ranks).sum());
+        let told = |figure: f64| self.told.then_some(figure);
+        let Pairs { right, joined, parted } = self.pairs;
+        let all_pairs = 2 * right + joined + parted;
+        Figures {
+            cases: self.cases,
+            ac1: within(1),
+            ac3: within(3),
+            ac5: within(RANKS),
+            instance_ac1: of_cases(self.instances),
+            avg5: (1..=RANKS).map(within).sum::<f64>() / RANKS as f64,
+            opened: told(of_cases(self.with_incident)),
+            incidents_per_fault: (self.with_incident > 0)
+                .then(|| self.incidents as f64 / self.with_incident as f64),
+            pairwise_f1: (all_pairs > 0).then(|| 2.0 * right as f64 / all_pairs as f64),
+            purity: (self.alerts > 0).then(|| self.in_majority as f64 / self.alerts as f64),
+            page_s_p50: median_s(&self.paged_after),
+            false_pages: self.told.then_some(self.false_pages),
+            case_s: self.took.as_secs_f64() / self.cases.max(1) as f64,
+        }
+    }
+
+    /// How many cases named the true service among the first `ranks`.
+    #[must_use]
+    pub fn named_within(&self, ranks: usize) -> u64 {
+        self.at_rank.iter().take(ranks).sum()
+    }
+}
+
+const fn pairs(of: u64) -> u64 {
+    of * of.saturating_sub(1) / 2
+}
+
+fn median_s(times: &[Duration]) -> Option<f64> {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    let (low, high) = (times.len().checked_sub(1)? / 2, times.len() / 2);
+    let at = |place: usize| times.get(place).map(Duration::as_secs_f64);
+    Some((at(low)? + at(high)?) / 2.0)
+}
