@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{LogLine, SpanId, TraceId, TraceTree};
 
+use crate::blame::served_child;
 use crate::facts::capped;
 use crate::names::{Names, ServiceId, WordId};
 use crate::ring::{Ring, Tally, narrow};
@@ -82,9 +83,15 @@ impl Habits {
             .map(|span| names.find_service(&span.service).zip(names.find_word(&span.operation)))
             .collect();
         let doing_at = |index: usize| doing.get(index).copied().flatten();
+        // A call is the step that it leads to: many calls share a name such as `GET`.
+        let served = |index: usize| {
+            let calls = tree.span(index).is_some_and(|span| span.kind.calls());
+            calls.then(|| served_child(tree, index)).flatten()
+        };
+        let part_at = |index: usize| doing_at(served(index).unwrap_or(index));
         for (index, span) in tree.spans().iter().enumerate() {
-            let Some(by) = doing_at(index) else { continue };
-            let parts: Vec<Doing> = tree.children(index).filter_map(doing_at).collect();
+            let Some(by) = doing_at(index).filter(|_| served(index).is_none()) else { continue };
+            let parts: Vec<Doing> = tree.children(index).filter_map(part_at).collect();
             let bare = u64::from(parts.is_empty());
             if let Some(runs) = capped(&mut self.runs, by, RUNS_MAX) {
                 runs.add(at, &Runs { total: 1, bare });
@@ -131,13 +138,6 @@ impl Habits {
         let first = (ServiceId(0), WordId(0));
         let last = (ServiceId(u32::MAX), WordId(u32::MAX));
         self.steps.range((of, first)..=(of, last)).map(|((_, step), ring)| (*step, ring))
-    }
-
-    /// The service that a call goes to, if it goes to one service alone.
-    pub(crate) fn goes_to(&self, call: Doing) -> Option<ServiceId> {
-        let mut services = self.steps_of(call).map(|((service, _), _)| service);
-        let first = services.find(|service| *service != call.0)?;
-        services.all(|service| service == first || service == call.0).then_some(first)
     }
 
     /// Operations and templates in use.

@@ -1,4 +1,5 @@
 mod causes;
+mod explain;
 mod grouping;
 mod robust;
 mod shared;

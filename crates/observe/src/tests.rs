@@ -2,6 +2,7 @@
 
 mod bounds;
 mod declared;
+mod evidence;
 mod logs;
 mod measured;
 mod metrics;

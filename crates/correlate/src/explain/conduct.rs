@@ -92,7 +92,7 @@ impl Changes {
             for (step, (was, is)) in &steps.rates {
                 let Some(change) = steps.change(*doing, *step, *was, *is) else { continue };
                 if was > is
-                    && let Some(at) = steps.ends_at(contrast, *doing)
+                    && let Some(at) = steps.ends_at(*doing)
                 {
                     let ended = ended.entry(at).or_default().entry(*doing);
                     let held = ended.or_insert_with(|| change.clone());
@@ -220,16 +220,13 @@ impl Steps2 {
 
     /// The service whose call is now the last thing that more runs do than any other: it may have
     /// given the answer that ends them. None where most end before anything else is done.
-    fn ends_at(&self, contrast: &Contrast<'_>, doing: Doing) -> Option<ServiceId> {
+    fn ends_at(&self, doing: Doing) -> Option<ServiceId> {
         let (before, after) = self.runs;
         let rise = |was: u64, is: u64| share(is, after.total) - share(was, before.total);
         let bare = rise(before.bare, after.bare);
         let last = self.counts.iter().map(|(step, (was, is))| (rise(was.last, is.last), *step));
         let (most, step) = last.reduce(|a, b| if b.0 > a.0 { b } else { a })?;
-        if bare >= most {
-            return None;
-        }
-        if step.0 == doing.0 { contrast.correlator.habits.goes_to(step) } else { Some(step.0) }
+        (bare < most && step.0 != doing.0).then_some(step.0)
     }
 }
 

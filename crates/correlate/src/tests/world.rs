@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Alert, EdgeDelta, LatencyBucket, OperationDelta, PaneDelta, Peer, PeerKind, Service,
-    ServiceDelta, SpanId, SpanKind, SpanRecord, TagDelta, TagPair, Timestamp, TraceId, TraceTree,
+    Alert, Cause, EdgeDelta, LatencyBucket, LogLine, OperationDelta, PaneDelta, Peer, PeerKind,
+    Service, ServiceDelta, SpanId, SpanKind, SpanRecord, TagDelta, TagPair, Timestamp, TraceId,
+    TraceTree,
 };
 
 use crate::Correlator;
@@ -22,6 +23,8 @@ pub(super) struct Work {
     pub(super) error: Option<&'static str>,
     pub(super) tags: Vec<(&'static str, String)>,
     pub(super) calls: Vec<Call>,
+    /// Templates that it logs, with their severity numbers.
+    pub(super) logs: Vec<(&'static str, u8)>,
 }
 
 /// One call.
@@ -47,10 +50,12 @@ pub(super) struct World {
     pub(super) with_messages: bool,
     traces: u64,
     spans: u64,
+    lines: Vec<LogLine>,
 }
 
 pub(super) fn work(service: &'static str, own_ms: u64, calls: Vec<Call>) -> Work {
-    Work { service, operation: "op", own_ms, error: None, tags: Vec::new(), calls }
+    let (tags, logs) = (Vec::new(), Vec::new());
+    Work { service, operation: "op", own_ms, error: None, tags, calls, logs }
 }
 
 pub(super) fn call(callee: Work) -> Call {
@@ -78,6 +83,11 @@ impl Work {
 
     pub(super) fn tagged(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.tags.push((key, value.into()));
+        self
+    }
+
+    pub(super) fn logging(mut self, template: &'static str, severity: u8) -> Self {
+        self.logs.push((template, severity));
         self
     }
 
@@ -118,6 +128,7 @@ impl World {
             with_messages: true,
             traces: 0,
             spans: 0,
+            lines: Vec::new(),
         }
     }
 
@@ -132,10 +143,13 @@ impl World {
             self.now = self.now.after(Duration::from_secs(1));
             let delta = delta_of(spans.iter().flatten());
             self.correlator.observe(&delta, self.now);
+            let lines = std::mem::take(&mut self.lines);
             if self.with_traces {
                 for spans in spans {
                     let tree = TraceTree::assemble(spans).expect("a request has spans");
-                    self.correlator.trace(&tree, &[], self.now);
+                    let of_tree = lines.iter().filter(|line| line.trace_id == tree.trace_id());
+                    let of_tree: Vec<LogLine> = of_tree.cloned().collect();
+                    self.correlator.trace(&tree, &of_tree, self.now);
                     let slow = tree.span(tree.entry()).is_some_and(|s| s.duration_ns > ns(500));
                     if (slow || tree.has_error()) && self.bad.len() < 50 {
                         self.bad.push(tree);
@@ -169,6 +183,11 @@ impl World {
         let alerts: Vec<Alert> = services.iter().map(|service| self.alert(service)).collect();
         let alerts: Vec<&Alert> = alerts.iter().collect();
         self.correlator.diagnose(&alerts, &self.bad, self.now, self.now)
+    }
+
+    /// What changed since a moment.
+    pub(super) fn explain(&self, since: Timestamp) -> Vec<Cause> {
+        self.correlator.explain(since, self.now, None).causes
     }
 
     pub(super) fn related(&self, a: &str, b: &str) -> Option<String> {
@@ -221,6 +240,13 @@ impl World {
             failed |= error && !call.handled;
         }
         let mut span = self.span(work.service, work.operation, SpanKind::Server, &work.tags);
+        let line = |(template, severity): &(&str, u8)| LogLine {
+            trace_id: span.trace_id,
+            span_id: id,
+            template: Arc::from(*template),
+            severity: *severity,
+        };
+        self.lines.extend(work.logs.iter().map(line));
         (span.span_id, span.parent_span_id) = (id, parent);
         (span.start, span.duration_ns) = (Timestamp::from_unix_ns(start), at - start);
         (span.error, span.message) = (failed, work.error.unwrap_or("").into());

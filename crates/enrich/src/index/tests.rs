@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Service, SpanId, SpanKind, SpanRecord, Timestamp, TraceId};
+use model::{LogLine, Service, SpanId, SpanKind, SpanRecord, Timestamp, TraceId};
 
-use super::{PENDING_TRACES_MAX, TRACE_AGE_MAX, TRACE_SPANS_MAX, TraceIndex};
+use super::{PENDING_TRACES_MAX, TRACE_AGE_MAX, TRACE_LINES_MAX, TRACE_SPANS_MAX, TraceIndex};
 use crate::ExemplarQuery;
 
 fn at(ms: u64) -> Timestamp {
@@ -143,4 +143,24 @@ fn exemplars_lead_from_the_entry_to_the_failing_span_of_the_cause() {
     assert_eq!(first.url, format!("https://traces.example/{}", id(7)));
     let shows_ad = |trace: &model::ExemplarTrace| trace.reason.starts_with("ad ");
     assert!(exemplars.iter().any(shows_ad), "each failing operation is shown once");
+}
+
+#[test]
+fn log_lines_wait_for_the_spans_of_their_trace() {
+    let line = |trace: u32, template: &str| LogLine {
+        trace_id: id(trace),
+        span_id: SpanId(1_u64.to_be_bytes()),
+        template: template.into(),
+        severity: 9,
+    };
+    let mut index = index();
+    index.add_lines([line(1, "first"), line(2, "of nobody"), line(1, "second")], at(0));
+    index.add([span(1, 1, 0, "a", false)], at(1_000));
+    let traced = index.advance(at(4_000));
+    assert_eq!(traced.len(), 1);
+    let templates: Vec<&str> = traced[0].lines.iter().map(|line| &*line.template).collect();
+    assert_eq!(templates, ["first", "second"]);
+    index.add_lines((0..2 * TRACE_LINES_MAX).map(|_| line(3, "much")), at(5_000));
+    index.add([span(3, 1, 0, "a", false)], at(5_000));
+    assert_eq!(index.advance(at(9_000))[0].lines.len(), TRACE_LINES_MAX);
 }

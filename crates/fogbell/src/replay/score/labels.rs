@@ -71,12 +71,12 @@ impl Label {
     /// # Errors
     /// If there is none.
     pub(super) fn recording(&self) -> anyhow::Result<PathBuf> {
-        let path = |ending: &&str| {
+        let path = |ending: &str| {
             let mut name = self.stem.clone().into_os_string();
             name.push(format!(".{ending}"));
             PathBuf::from(name)
         };
-        ENDINGS.iter().map(|ending| path(&ending)).find(|path| path.is_file()).with_context(|| {
+        ENDINGS.iter().map(|ending| path(ending)).find(|path| path.is_file()).with_context(|| {
             format!("no recording {}.{{{}}}", self.stem.display(), ENDINGS.join(","))
         })
     }

@@ -1,0 +1,187 @@
+//! What changed, without an alert and without a bad trace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    Cause, CauseKind, PaneDelta, PeerKind, Service, ServiceDelta, Signal, Timestamp, UsageDelta,
+};
+
+use super::world::{Call, Work, World, ask, call, work};
+
+/// web -> cart -> store, and web -> ads.
+fn request(cart: Work, ads_ms: u64) -> Work {
+    work("web", 5, vec![call(cart), call(work("ads", ads_ms, vec![]))]).named("GET /")
+}
+
+fn cart(own_ms: u64) -> Work {
+    work("cart", own_ms, vec![call(work("store", 3, vec![]).named("read"))]).named("list")
+}
+
+/// Two minutes of `usual`, then one of `fault`, and when that began.
+fn world(usual: impl Fn(u64) -> Work, fault: impl Fn(u64) -> Work) -> (World, Timestamp) {
+    let mut world = World::new();
+    world.with_status = false;
+    world.run(121, usual);
+    let since = world.now;
+    world.run(60, fault);
+    (world, since)
+}
+
+fn first(causes: &[Cause]) -> (&str, Signal) {
+    let cause = causes.first().expect("a cause is named");
+    (&cause.service, cause.evidence.first().expect("with evidence").signal)
+}
+
+#[test]
+fn nothing_is_named_where_nothing_changed() {
+    let vary = |n: u64| request(cart(4 + n % 5), 2 + n % 3);
+    let (world, since) = world(vary, vary);
+    assert_eq!(world.explain(since), []);
+}
+
+#[test]
+fn who_spends_more_time_itself_is_named_though_no_request_is_slow() {
+    let (world, since) = world(|_| request(cart(4), 2), |_| request(cart(40), 2));
+    let causes = world.explain(since);
+    assert_eq!(first(&causes), ("cart", Signal::ExclusiveTime));
+    let evidence = &causes[0].evidence[0];
+    assert!((evidence.observed, evidence.baseline) > (39.0, 3.9) && evidence.baseline < 5.0);
+    assert!(!evidence.trace_ids.is_empty());
+    assert_eq!(causes[0].operation, "list");
+}
+
+#[test]
+fn time_lost_on_the_way_is_blamed_on_the_callee_and_on_the_caller_if_all_its_calls_are_late() {
+    let late = |mut call: Call| {
+        call.gap_ms = 80;
+        call
+    };
+    let web = |one: Call, two: Call, three: Call| work("web", 5, vec![one, two, three]);
+    let to = |name| call(work(name, 3, vec![]));
+    let usual = |_| web(to("a"), to("b"), to("c"));
+    let (one_late, since) = world(usual, |_| web(late(to("a")), to("b"), to("c")));
+    let causes = one_late.explain(since);
+    assert_eq!(first(&causes), ("a", Signal::CalleeGap));
+    assert_eq!(causes[0].kind, CauseKind::Network);
+    let (all_late, since) = world(usual, |_| web(late(to("a")), late(to("b")), late(to("c"))));
+    assert_eq!(first(&all_late.explain(since)), ("web", Signal::CalleeGap));
+}
+
+#[test]
+fn who_leaves_out_its_calls_is_named() {
+    let silent = |n: u64| {
+        request(if n % 2 == 0 { cart(4) } else { work("cart", 4, vec![]).named("list") }, 2)
+    };
+    let (world, since) = world(|_| request(cart(4), 2), silent);
+    let causes = world.explain(since);
+    assert_eq!(first(&causes), ("cart", Signal::CallPattern));
+    assert_eq!(causes[0].kind, CauseKind::Code);
+}
+
+#[test]
+fn what_several_callers_end_with_is_suspected_before_them() {
+    let store = || call(work("store", 3, vec![]).named("read"));
+    let with = |rest: &'static str| vec![store(), call(work(rest, 2, vec![]))];
+    let usual = |n: u64| match n % 2 {
+        0 => work("web", 5, with("ads")).named("GET /"),
+        _ => work("app", 5, with("mail")).named("POST /"),
+    };
+    let ended = |n: u64| match n % 2 {
+        0 => work("web", 5, vec![store()]).named("GET /"),
+        _ => work("app", 5, vec![store()]).named("POST /"),
+    };
+    let (world, since) = world(usual, ended);
+    assert_eq!(first(&world.explain(since)).0, "store");
+}
+
+#[test]
+fn what_is_replaced_by_another_step_is_another_input_and_no_fault() {
+    let to = |step: &'static str| work("web", 5, vec![call(work("cart", 3, vec![]).named(step))]);
+    let (world, since) = world(|_| to("add"), |_| to("remove"));
+    assert_eq!(world.explain(since), []);
+}
+
+#[test]
+fn an_error_that_was_never_logged_names_who_logs_it_and_not_who_is_above() {
+    let logs = |cart: Work| cart.logging("list of <*>", 9);
+    let fault = |_| {
+        let cart = logs(cart(4)).logging("no items for <*>", 17);
+        request(cart, 2).logging("request failed", 17)
+    };
+    let (world, since) = world(|_| request(logs(cart(4)), 2), fault);
+    let causes = world.explain(since);
+    assert_eq!(first(&causes), ("cart", Signal::LogTemplate));
+    assert!(causes[0].evidence[0].subject.contains("no items for <*>"), "{causes:#?}");
+    let above = causes.iter().find(|cause| cause.service == "web").map_or(0.0, |c| c.score);
+    assert!(above < causes[0].score / 2.0, "{above}");
+}
+
+#[test]
+fn a_limit_that_is_nearly_used_up_names_the_pod_and_what_is_short() {
+    let mut world = World::new();
+    let usage = |of: f64, world: &mut World| {
+        let service = Arc::new(Service::named("cart"));
+        let usage = UsageDelta {
+            service: Arc::clone(&service),
+            instance: "cart-1".into(),
+            metric: "k8s.pod.cpu_limit_utilization".into(),
+            count: 1,
+            sum: of,
+        };
+        let newest = world.now;
+        let heard = ServiceDelta {
+            service,
+            spans: 0,
+            points: 1,
+            logs: 0,
+            error_logs: 0,
+            newest,
+            subjects: vec![],
+        };
+        let delta =
+            PaneDelta { services: vec![heard], usages: vec![usage], ..PaneDelta::default() };
+        world.correlator.observe(&delta, world.now);
+    };
+    let request = |_: u64| request(cart(4).tagged("k8s.pod.name", "cart-1"), 2);
+    for minute in 0..4 {
+        usage(0.2 + 0.01 * f64::from(minute), &mut world);
+        world.run(60, request);
+    }
+    let since = world.now;
+    world.run(30, request);
+    usage(0.95, &mut world);
+    world.run(30, request);
+    let causes = world.explain(since);
+    assert_eq!(first(&causes), ("cart", Signal::ResourceMetric));
+    assert_eq!((causes[0].kind, causes[0].instance.as_str()), (CauseKind::Cpu, "cart-1"));
+}
+
+#[test]
+fn a_fault_that_is_older_than_the_moment_given_is_still_found() {
+    let (world, began) = world(|_| request(cart(4), 2), |_| request(cart(90), 2));
+    let late = began.after(Duration::from_secs(40));
+    assert_eq!(first(&world.explain(late)).0, "cart");
+}
+
+#[test]
+fn a_service_that_is_asked_for_hides_what_it_does_not_depend_on() {
+    let (world, since) = world(|_| request(cart(4), 2), |_| request(cart(40), 60));
+    let of = |name: &str| {
+        let causes = world.correlator.explain(since, world.now, Some(&Service::named(name))).causes;
+        causes.into_iter().map(|cause| cause.service).collect::<Vec<_>>()
+    };
+    assert_eq!(of("cart"), ["cart"]);
+    assert_eq!(of("ads"), ["ads"]);
+    assert_eq!(of("unheard"), Vec::<String>::new());
+    assert_eq!(world.explain(since).len(), 2);
+}
+
+#[test]
+fn a_database_that_sends_no_spans_is_named_by_its_address() {
+    let to = |ms| work("cart", 4, vec![ask("db.example:5432", PeerKind::Database, "SELECT", ms)]);
+    let (world, since) = world(|_| request(to(3), 2), |_| request(to(70), 2));
+    let causes = world.explain(since);
+    assert_eq!(causes[0].tag_value, "db.example:5432", "{causes:#?}");
+    assert_eq!(causes[0].kind, CauseKind::Dependency);
+}
