@@ -1,9 +1,10 @@
-//! Chores of the workspace: `cargo xtask tidy | test | budget | bench | fuzz`.
+//! Chores of the workspace: `cargo xtask tidy | test | budget | bench | score | fuzz`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod bench;
 mod fuzz;
 mod metadata;
+mod score;
 mod steps;
 mod tidy;
 
@@ -23,6 +24,10 @@ Usage: cargo xtask <chore>
            --seconds N    of each measurement (3)
            --cases A,B    only these cases of `fogbell load --compare`, and no pages under load
            --peers        build an OpenTelemetry Collector and run it beside; needs Go
+  score  replay labelled faults, and say how well causes, incidents and pages fit them
+           FILE           labels with recordings beside them (../shared/data/nezha/labels.json)
+           --by-fault     each kind of fault too
+           --json         one object a row
   fuzz   fuzz the readers of telemetry with libFuzzer, on the targets that are named or on all
            --seconds N    of each target (60)
            --keep         renew the corpus in fuzz/corpus
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
         (Some("budget"), []) => steps::budget(root, "--check"),
         (Some("budget"), [write]) if write == "--write" => steps::budget(root, write),
         (Some("bench"), _) => bench::run(root, &rest),
+        (Some("score"), _) => score::run(root, &rest),
         (Some("fuzz"), _) => fuzz::run(root, &rest),
         (None | Some("help" | "--help" | "-h"), _) => {
             print!("{USAGE}");

@@ -71,7 +71,10 @@ fn time_lost_on_the_way_is_blamed_on_the_callee_and_on_the_caller_if_all_its_cal
 #[test]
 fn who_leaves_out_its_calls_is_named() {
     let silent = |n: u64| {
-        request(if n % 2 == 0 { cart(4) } else { work("cart", 4, vec![]).named("list") }, 2)
+        request(
+            if n.is_multiple_of(2) { cart(4) } else { work("cart", 4, vec![]).named("list") },
+            2,
+        )
     };
     let (world, since) = world(|_| request(cart(4), 2), silent);
     let causes = world.explain(since);
