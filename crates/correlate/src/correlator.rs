@@ -195,7 +195,7 @@ impl Correlator {
     /// whom fogbell knows calls it.
     #[must_use]
     pub fn is_entry(&self, service: &Service) -> bool {
-        self.names.find_service(service).is_some_and(|id| self.is_entry_id(id))
+        self.names.service_named(service).is_some_and(|id| self.is_entry_id(id))
     }
 
     /// The service that an alert is about: what it says itself, else the conventional labels where

@@ -48,7 +48,7 @@ impl Correlator {
         service: Option<&Service>,
     ) -> Diagnosis {
         let mut case = Case::new(self, &[], &[], since.min(until), until);
-        let asked = service.map(|service| self.names.find_service(service));
+        let asked = service.map(|service| self.names.service_named(service));
         if asked == Some(None) {
             return Diagnosis { started_at: since, ..Diagnosis::default() };
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ahash::RandomState;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -15,6 +16,11 @@ pub(crate) const SERVICES_MAX: usize = 10_000;
 pub(crate) const PEERS_MAX: usize = 10_000;
 /// How many operations, tag keys and tag values are told apart; further ones are not looked at.
 pub(crate) const WORDS_MAX: usize = 100_000;
+
+/// How many names are known by where they lie; a new one takes the place of another.
+const MET_MAX: usize = 1 << 10;
+/// Names lie at least so many bytes apart.
+const MET_ALIGNED: usize = 16;
 
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize,
@@ -50,6 +56,9 @@ struct Table<T: ?Sized> {
     /// Numbers that were released, the one to give next last.
     free: Vec<u32>,
     max: usize,
+    /// Numbers by where their names lie in memory, of those that were looked for last. The same
+    /// name comes again and again, and to see that it is the same needs no comparison of texts.
+    met: Box<[AtomicU32]>,
 }
 
 impl Names {
@@ -73,7 +82,11 @@ impl Names {
         self.words.number(word).map(WordId)
     }
 
-    pub(crate) fn find_service(&self, service: &Service) -> Option<ServiceId> {
+    pub(crate) fn find_service(&self, service: &Arc<Service>) -> Option<ServiceId> {
+        self.services.find(service).map(ServiceId)
+    }
+
+    pub(crate) fn service_named(&self, service: &Service) -> Option<ServiceId> {
         self.services.numbers.get(service).copied().map(ServiceId)
     }
 
@@ -81,8 +94,8 @@ impl Names {
         self.peers.numbers.get(peer).copied().map(PeerId)
     }
 
-    pub(crate) fn find_word(&self, word: &str) -> Option<WordId> {
-        self.words.numbers.get(word).copied().map(WordId)
+    pub(crate) fn find_word(&self, word: &Arc<str>) -> Option<WordId> {
+        self.words.find(word).map(WordId)
     }
 
     pub(crate) fn service_at(&self, id: ServiceId) -> Option<&Arc<Service>> {
@@ -117,6 +130,7 @@ impl<T: ?Sized> Clone for Table<T> {
             numbers: self.numbers.clone(),
             free: self.free.clone(),
             max: self.max,
+            met: nothing_met(),
         }
     }
 }
@@ -125,12 +139,23 @@ impl<T: ?Sized + std::hash::Hash + Eq> Table<T> {
     fn new(seed: u64, max: usize) -> Self {
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(17), 0x5bd1, !seed);
         let numbers = std::collections::HashMap::with_hasher(hasher);
-        Self { list: Vec::new(), numbers, free: Vec::new(), max }
+        Self { list: Vec::new(), numbers, free: Vec::new(), max, met: nothing_met() }
+    }
+
+    fn find(&self, name: &Arc<T>) -> Option<u32> {
+        let place = self.met.get(Arc::as_ptr(name).cast::<u8>().addr() / MET_ALIGNED % MET_MAX);
+        let met = place.map_or(u32::MAX, |place| place.load(Ordering::Relaxed));
+        if self.list.get(met as usize).is_some_and(|known| Arc::ptr_eq(known, name)) {
+            return Some(met);
+        }
+        let number = self.numbers.get(&**name).copied()?;
+        place.into_iter().for_each(|place| place.store(number, Ordering::Relaxed));
+        Some(number)
     }
 
     fn number(&mut self, name: &Arc<T>) -> Option<u32> {
-        if let Some(number) = self.numbers.get(&**name) {
-            return Some(*number);
+        if let Some(number) = self.find(name) {
+            return Some(number);
         }
         let number = if let Some(number) = self.free.pop() {
             *self.list.get_mut(number as usize)? = Arc::clone(name);
@@ -202,6 +227,10 @@ impl Names {
     }
 }
 
+fn nothing_met() -> Box<[AtomicU32]> {
+    (0..MET_MAX).map(|_| AtomicU32::new(u32::MAX)).collect()
+}
+
 fn hole_peer() -> Arc<Peer> {
     let (address, system) = (HOLE.to_owned(), String::new());
     Arc::new(Peer { kind: PeerKind::Other, address, system })
@@ -225,7 +254,7 @@ mod tests {
         let kept = BTreeSet::from([ids[3], ids[WORDS_MAX - 1]]);
         names.release(&BTreeSet::new(), &kept);
         assert!(!names.is_crowded());
-        assert_eq!((names.find_word("word-3"), names.find_word("word-4")), (Some(ids[3]), None));
+        assert_eq!((names.find_word(&word(3)), names.find_word(&word(4))), (Some(ids[3]), None));
         let lists: NameLists =
             borsh::from_slice(&borsh::to_vec(&names).expect("to memory")).expect("its own bytes");
         let mut restored = Names::new(2);
@@ -233,7 +262,7 @@ mod tests {
         let next = names.word(&word(WORDS_MAX));
         assert_eq!(next, Some(WordId(0)));
         assert_eq!(restored.word(&word(WORDS_MAX)), next);
-        assert_eq!(restored.find_word("word-3"), Some(ids[3]));
+        assert_eq!(restored.find_word(&word(3)), Some(ids[3]));
         assert_eq!(restored.word_at(ids[WORDS_MAX - 1]), format!("word-{}", WORDS_MAX - 1));
     }
 }
