@@ -20,6 +20,7 @@ mod outage;
 mod overload;
 mod parts;
 mod path;
+mod raised;
 mod recordings;
 mod redaction;
 mod rules;

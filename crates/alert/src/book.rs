@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +15,18 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 /// All alerts of a tenant.
 ///
 /// Bounded: beyond `alerts_max` an alert that was never seen is not taken, and counted.
-#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug)]
 pub struct AlertBook {
     entries: BTreeMap<Fingerprint, Entry>,
+    /// Those that have changed since they were written down, or are gone.
+    changed: BTreeSet<Fingerprint>,
     alerts_max: u32,
     refused: u64,
 }
+
+/// An alert as it is written down.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+pub struct AlertRow(Entry);
 
 /// What a rule says of its alert at one moment.
 #[derive(Clone, Debug)]
@@ -93,7 +99,7 @@ impl AlertBook {
     /// An empty book that holds `alerts_max` alerts.
     #[must_use]
     pub fn new(alerts_max: u32) -> Self {
-        Self { entries: BTreeMap::new(), alerts_max, refused: 0 }
+        Self { entries: BTreeMap::new(), changed: BTreeSet::new(), alerts_max, refused: 0 }
     }
 
     /// Takes what a rule says. `None` if nothing changed.
@@ -111,8 +117,33 @@ impl AlertBook {
             let _ = self.entries.insert(fingerprint, entry);
         }
         let entry = self.entries.get_mut(&fingerprint)?;
-        let kind = entry.observe(observation, now)?;
-        Some(Transition { fingerprint, kind })
+        let before = entry.alert.state;
+        let kind = entry.observe(observation, now);
+        if kind.is_some() || entry.alert.state != before {
+            let _ = self.changed.insert(fingerprint);
+        }
+        Some(Transition { fingerprint, kind: kind? })
+    }
+
+    /// Takes a repetition of an alert that fires, without looking at what it says. Whether it does.
+    pub fn repeats(&mut self, fingerprint: Fingerprint, now: Timestamp) -> bool {
+        let entry = self.entries.get_mut(&fingerprint);
+        let firing = entry.filter(|entry| entry.alert.state == AlertState::Firing);
+        firing.map(|entry| entry.alert.last_at = now).is_some()
+    }
+
+    /// What has changed since the last call; nothing stands for an alert that is forgotten.
+    pub fn take_changed(&mut self) -> Vec<(Fingerprint, Option<AlertRow>)> {
+        let row = |fingerprint| {
+            let entry = self.entries.get(&fingerprint).cloned();
+            (fingerprint, entry.map(AlertRow))
+        };
+        std::mem::take(&mut self.changed).into_iter().map(row).collect()
+    }
+
+    /// Takes an alert as it was written down.
+    pub fn restore(&mut self, AlertRow(entry): AlertRow) {
+        let _ = self.entries.insert(entry.alert.fingerprint, entry);
     }
 
     /// Ends what fires or waits and no rule stands behind any more: nobody would ever say that it is
@@ -130,15 +161,23 @@ impl AlertBook {
             let kind = entry.clears(now)?;
             Some(Transition { fingerprint: *fingerprint, kind })
         };
-        orphans.filter_map(retire).collect()
+        let retired: Vec<Transition> = orphans.filter_map(retire).collect();
+        self.changed.extend(retired.iter().map(|transition| transition.fingerprint));
+        retired
     }
 
     /// Forgets alerts that have been quiet for long, and lets flapping fade.
     pub fn advance(&mut self, now: Timestamp) {
-        self.entries.retain(|_, entry| {
+        let changed = &mut self.changed;
+        self.entries.retain(|fingerprint, entry| {
             entry.flap.advance(now);
             entry.alert.flapping = entry.flap.is_flapping();
-            entry.alert.state != AlertState::Inactive || now.since(entry.alert.last_at) < REMEMBERED
+            let stays = entry.alert.state != AlertState::Inactive
+                || now.since(entry.alert.last_at) < REMEMBERED;
+            if !stays {
+                let _ = changed.insert(*fingerprint);
+            }
+            stays
         });
     }
 

@@ -7,5 +7,5 @@
 mod book;
 mod flap;
 
-pub use book::{AlertBook, Condition, Observation, Transition, TransitionKind};
+pub use book::{AlertBook, AlertRow, Condition, Observation, Transition, TransitionKind};
 pub use flap::Flap;

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use auth::Tenant;
-use engine::{Command, Reply, View};
-use model::{Incident, IncidentId};
+use engine::{Command, Diagnosis, Question, Refusal, Reply, View};
+use model::{Incident, IncidentId, RaisedAlert};
 
 /// What the API asks of the daemon that it stands in front of.
 pub trait Control: Send + Sync + 'static {
@@ -15,6 +15,16 @@ pub trait Control: Send + Sync + 'static {
         tenant: &Tenant,
         command: Command,
     ) -> Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+    /// Takes alerts from outside; `false` if they cannot be taken now.
+    fn raise(&self, tenant: &Tenant, alerts: Vec<RaisedAlert>) -> bool;
+
+    /// Ranks what changed in a stretch of time.
+    fn explain(
+        &self,
+        tenant: &Tenant,
+        question: Question,
+    ) -> Pin<Box<dyn Future<Output = Result<Diagnosis, Refusal>> + Send>>;
 
     /// The newest look at each tenant's SLOs.
     fn views(&self) -> Arc<BTreeMap<Tenant, Arc<View>>>;

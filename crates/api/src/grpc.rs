@@ -217,8 +217,7 @@ impl IncidentService for Incidents {
         &self,
         request: Request<v1::ExplainRequest>,
     ) -> Result<Response<v1::ExplainResponse>, Status> {
-        let _ = self.admit(&request, Permission::Read)?;
-        let what = "Explain is not served yet: the causes of what fired are in the incidents";
-        Err(Status::unimplemented(what))
+        let caller = self.admit(&request, Permission::Read)?;
+        Ok(Response::new(self.0.explain(&caller.tenant, request.get_ref()).await?))
     }
 }

@@ -1,5 +1,7 @@
 //! The HTTP API.
 
+mod alerts;
+mod explain;
 mod incidents;
 mod metrics;
 mod slos;
@@ -32,6 +34,8 @@ fogbell
 GET  /healthz                        whether the process lives
 GET  /readyz                         whether it takes telemetry and judges it
 GET  /metrics                        SLOs and fogbell's own metrics, for Prometheus
+GET  /api/v1/explain                 what changed; ?since= &until= &service=
+POST /api/v2/alerts                  alerts of other systems, as Alertmanager takes them
 GET  /api/v1/slos                    SLOs and their numbers, worst first; ?service= &limit=
 GET  /api/v1/incidents               ?status= &urgency= &service= &since= &page_size= &page_token=
 GET  /api/v1/incidents/{id}          ?revision=
@@ -45,6 +49,8 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::scrape))
+        .route("/api/v2/alerts", post(alerts::post))
+        .route("/api/v1/explain", get(explain::get))
         .route("/api/v1/slos", get(slos::list))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::get))

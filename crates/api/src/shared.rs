@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Caller, Credentials, Permission, Tenant};
-use contract::v1;
-use engine::{Command, Verb};
+use contract::{timestamp_from, v1};
+use engine::{Command, Question, Verb};
 use http::HeaderMap;
 use model::Incident;
 use tokio::sync::watch;
@@ -65,6 +65,29 @@ impl Shared {
                 Err(Fault::new(Code::NotFound, what))
             }
             Err(error) => Err(Fault::new(Code::Internal, error.to_string())),
+        }
+    }
+
+    /// Ranks what changed in a stretch of time.
+    pub(crate) async fn explain(
+        &self,
+        tenant: &Tenant,
+        request: &v1::ExplainRequest,
+    ) -> Result<v1::ExplainResponse, Fault> {
+        let since = timestamp_from(request.since.as_ref());
+        if !since.is_set() {
+            return Err(Fault::invalid("since", "a moment is needed"));
+        }
+        let until = timestamp_from(request.until.as_ref());
+        let question = Question { since, until, service: request.service.clone() };
+        let answer = self.control.explain(tenant, question);
+        match tokio::time::timeout(COMMAND_DEADLINE, answer).await {
+            Ok(diagnosis) => {
+                let diagnosis = diagnosis?;
+                let causes = diagnosis.causes.iter().map(v1::Cause::from).collect();
+                Ok(v1::ExplainResponse { causes, summary: diagnosis.title })
+            }
+            Err(_) => Err(Fault::new(Code::DeadlineExceeded, "the daemon is busy; ask again")),
         }
     }
 

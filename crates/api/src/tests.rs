@@ -3,6 +3,7 @@
 pub(crate) mod fixture;
 
 mod access;
+mod asking;
 mod commands;
 mod looking;
 mod ports;

@@ -4,6 +4,9 @@
 mod evidence;
 mod incident;
 
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use std::fmt;
 use std::time::Duration;
 
@@ -42,6 +45,14 @@ pub fn timestamp_from(at: Option<&pbjson_types::Timestamp>) -> Timestamp {
     let Ok(seconds) = u64::try_from(at.seconds) else { return Timestamp::ZERO };
     let nanos = u64::try_from(at.nanos).unwrap_or(0);
     Timestamp::from_unix_ns(seconds.saturating_mul(NS_PER_S).saturating_add(nanos))
+}
+
+/// A moment as people and JSON write it, RFC 3339; `None` if the text is none.
+#[must_use]
+pub fn timestamp_of_rfc3339(text: &str) -> Option<Timestamp> {
+    let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    let at = pbjson_types::Timestamp::deserialize(text).ok()?;
+    Some(timestamp_from(Some(&at)))
 }
 
 /// A span of time on the wire.

@@ -6,7 +6,7 @@
 mod convert;
 mod message;
 
-pub use convert::{Unspecified, duration, timestamp, timestamp_from};
+pub use convert::{Unspecified, duration, timestamp, timestamp_from, timestamp_of_rfc3339};
 pub use message::{Message, json};
 
 /// The descriptors of all messages and services, an encoded `google.protobuf.FileDescriptorSet`,

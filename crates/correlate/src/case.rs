@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::{Alert, Timestamp, TraceTree};
 
+use crate::alert_kind::AlertKind;
 use crate::blame::Reader;
 use crate::correlator::Correlator;
 use crate::facts::{share, stands_out};
@@ -29,6 +30,8 @@ pub(crate) struct Case<'a> {
     pub(crate) members: BTreeSet<ServiceId>,
     pub(crate) alerts_on: BTreeMap<ServiceId, u32>,
     pub(crate) alert_count: u32,
+    /// The most telling kind of the alerts of each service.
+    pub(crate) kinds: BTreeMap<ServiceId, AlertKind>,
     pub(crate) traces: Vec<&'a TraceTree>,
     pub(crate) blames: Vec<Blame>,
     pub(crate) poll: Arc<Poll>,
@@ -47,8 +50,13 @@ impl<'a> Case<'a> {
         now: Timestamp,
     ) -> Self {
         let mut alerts_on: BTreeMap<ServiceId, u32> = BTreeMap::new();
-        for id in alerts.iter().filter_map(|alert| correlator.id_of(alert)) {
+        let mut kinds: BTreeMap<ServiceId, AlertKind> = BTreeMap::new();
+        for alert in alerts {
+            let Some(id) = correlator.id_of(alert) else { continue };
             *alerts_on.entry(id).or_default() += 1;
+            let name = alert.labels.get("alertname").map_or("", String::as_str);
+            let kind = kinds.entry(id).or_insert(AlertKind::Absence);
+            *kind = (*kind).max(AlertKind::of(name));
         }
         let members: BTreeSet<ServiceId> = alerts_on.keys().copied().collect();
         let until = Bucket::of(now).next();
@@ -58,6 +66,7 @@ impl<'a> Case<'a> {
             members,
             alerts_on,
             alert_count: alerts.len() as u32,
+            kinds,
             traces: Vec::new(),
             blames: Vec::new(),
             poll: correlator.votes.news(from, until),

@@ -248,11 +248,8 @@ impl Correlator {
             return self.names.find_service(service);
         }
         let keys = ["service.name", "service_name", "service", "job", "deployment", "app"];
-        let label = |key: &&str| alert.labels.get(*key);
-        keys.iter().filter_map(label).find_map(|value| {
-            let value = value.rsplit('/').next().unwrap_or(value);
-            self.names.services().find(|(_, service)| service.name == value).map(|(id, _)| id)
-        })
+        let values = keys.iter().filter_map(|key| alert.labels.get(*key));
+        values.into_iter().find_map(|value| self.known_as(value))
     }
 
     /// What was so before this bucket is normal.
@@ -265,7 +262,7 @@ impl Correlator {
         TagClass::of(self.names.word_at(key))
     }
 
-    fn meet(&mut self, service: &Arc<Service>, now: Timestamp) -> Option<ServiceId> {
+    pub(crate) fn meet(&mut self, service: &Arc<Service>, now: Timestamp) -> Option<ServiceId> {
         let id = self.names.service(service)?;
         let _ = self.facts.first_heard.entry(id).or_insert(now);
         Some(id)

@@ -1,5 +1,7 @@
 //! Evidence: each kind looks at one hypothesis and says how strongly it speaks for it.
 
+mod position;
+
 use model::{Evidence, Signal, Timestamp, TraceId};
 
 use crate::case::Case;
@@ -129,6 +131,7 @@ pub(crate) fn examine(
         found.extend(spectrum(case, hypothesis));
     }
     found.extend(alert_count(case, hypothesis));
+    found.extend(position::of(case, hypothesis));
     found.retain(|found| found.conviction() >= STRENGTH_MIN * found.reliability);
     Findings { found, lift, silence: silent, doing }
 }

@@ -6,6 +6,7 @@ mod resources;
 mod timing;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use model::{Service, Signal, Timestamp};
 
@@ -15,10 +16,13 @@ use crate::diagnosis::{Diagnosis, Judged, judge, put_together};
 use crate::evidence::{ERROR_MODES, Found};
 use crate::habits::Doing;
 use crate::hypothesis::{self, Hypothesis};
+use crate::series::{BUCKET_S, BUCKETS_MAX};
 use crate::votes::Suspect;
 
 pub(crate) use contrast::Contrast;
 
+/// How far back what changed can be told: what the rings of buckets hold.
+pub const EXPLAIN_REACH: Duration = Duration::from_secs(BUCKETS_MAX as u64 * BUCKET_S);
 /// A cause below this score is none: something always changes a little.
 const SCORE_MIN: f64 = 0.15;
 

@@ -2,6 +2,7 @@
 
 pub mod book;
 
+mod alert_kind;
 mod blame;
 mod case;
 mod correlator;
@@ -16,6 +17,7 @@ mod hypothesis;
 mod impact;
 mod names;
 mod own_time;
+mod place;
 mod relate;
 mod ring;
 mod series;
@@ -27,6 +29,7 @@ mod words;
 
 pub use correlator::Correlator;
 pub use diagnosis::Diagnosis;
+pub use explain::EXPLAIN_REACH;
 
 #[cfg(test)]
 mod tests;

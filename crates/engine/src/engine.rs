@@ -7,13 +7,14 @@ use alert::AlertBook;
 use correlate::Correlator;
 use correlate::book::IncidentBook;
 use enrich::TraceIndex;
-use model::{Incident, IncidentId, PaneDelta, Revision, Row, Service, Timestamp};
+use model::{Fingerprint, Incident, IncidentId, PaneDelta, Revision, Row, Service, Timestamp};
 use slo::stream::{StreamOptions, Streams};
 
 use crate::command::carry_out;
 use crate::opening::Openings;
 use crate::pairings::Pairings;
 use crate::persist::{LogEntry, incident_row, next_number_row};
+use crate::raised::Raised;
 use crate::refresh::Refresh;
 use crate::requests::Requests;
 use crate::routes::RouteBook;
@@ -51,6 +52,7 @@ pub struct Engine {
     pub(crate) streams: Streams,
     pub(crate) pairings: Pairings,
     pub(crate) alerts: AlertBook,
+    pub(crate) raised: Raised,
     pub(crate) routes: RouteBook,
     pub(crate) correlator: Correlator,
     pub(crate) traces: TraceIndex,
@@ -59,6 +61,8 @@ pub struct Engine {
     pub(crate) refresh: BTreeMap<IncidentId, Refresh>,
     /// Incidents a member of which changed in this turn.
     pub(crate) stirred: BTreeSet<IncidentId>,
+    /// Alerts that join an incident in this turn, in the order in which they came, and why.
+    pub(crate) joining: BTreeMap<IncidentId, Vec<(Fingerprint, String)>>,
     pub(crate) requests: Requests,
     pub(crate) log: LogEntry,
     pub(crate) log_seq: u64,
@@ -84,6 +88,7 @@ impl Engine {
             streams: Streams::new(stream_options(now), seeds(options.seed)),
             pairings: Pairings::default(),
             alerts: AlertBook::new(ALERTS_MAX),
+            raised: Raised::default(),
             routes: RouteBook::default(),
             correlator: Correlator::new(options.seed, slow(&options)),
             traces: TraceIndex::new(slow(&options)),
@@ -91,6 +96,7 @@ impl Engine {
             openings: Openings::default(),
             refresh: BTreeMap::new(),
             stirred: BTreeSet::new(),
+            joining: BTreeMap::new(),
             requests: Requests::default(),
             log: LogEntry::default(),
             log_seq: 1,
@@ -114,6 +120,7 @@ impl Engine {
         match input {
             Input::Delta(delta) => self.take(&delta),
             Input::Judge => self.judge(),
+            Input::Raised(alerts) => self.raise(alerts),
             Input::Recalled { request, spans } => self.recalled(request, spans),
             Input::Command(command) => self.command(command),
             Input::Gap { from, until } => self.gap(from, until),
@@ -172,11 +179,9 @@ impl Engine {
     /// Writes a revision down, sends what it asks for, and tells subscribers.
     pub(crate) fn announce(&mut self, revision: Revision) {
         let (before, routes, row) = self.route(&revision.incident);
-        let mut rows = vec![
-            incident_row(&revision.incident),
-            next_number_row(self.book.next_number()),
-            self.alerts_row(),
-        ];
+        let mut rows =
+            vec![incident_row(&revision.incident), next_number_row(self.book.next_number())];
+        rows.extend(self.alert_rows());
         rows.extend(row);
         self.persist(rows);
         for outgoing in dispatch::outgoing(&revision, &before, &routes) {

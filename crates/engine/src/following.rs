@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use correlate::book::{Note, is_quiet};
 use model::{
-    Alert, AlertState, EventType, Fingerprint, Incident, IncidentId, MemberState, SpanRecord,
-    Status, Timestamp, TraceId, Urgency,
+    Alert, AlertState, EventType, Fingerprint, Incident, IncidentId, MemberState, Service,
+    SpanRecord, Status, Timestamp, TraceId, Urgency,
 };
 
 use crate::command::{merge, reopen, resolve};
@@ -22,6 +22,8 @@ const REOPEN_WITHIN: Duration = Duration::from_secs(10 * 60);
 const QUIET_FOR: Duration = Duration::from_secs(60);
 /// Traces that are recalled for an opening.
 const RECALL_MAX: usize = 64;
+/// How many services of an incident or opening an alert is compared with; the first ones.
+const KIN_MAX: usize = 50;
 
 impl Engine {
     /// An alert began to fire.
@@ -36,7 +38,7 @@ impl Engine {
         }
         let Some(alert) = self.alerts.get(fingerprint).cloned() else { return };
         if let Some((id, reason)) = self.related_incident(&alert) {
-            return self.join(id, &alert, reason);
+            return self.join(id, fingerprint, reason);
         }
         if self.join_opening(&alert) {
             return;
@@ -70,6 +72,7 @@ impl Engine {
         for opening in self.openings.due(self.now) {
             self.open(&opening);
         }
+        self.carry_out_joins();
         let mut due = std::mem::take(&mut self.stirred);
         due.extend(self.refresh.iter().filter(|(_, at)| at.is_due(self.now)).map(|(id, _)| *id));
         due.extend(self.book.live().filter(|i| is_over(i, self.now)).map(|incident| incident.id));
@@ -98,24 +101,35 @@ impl Engine {
     fn related_incident(&self, alert: &Alert) -> Option<(IncidentId, String)> {
         let live: Vec<_> = self.book.live().collect();
         live.into_iter().rev().find_map(|incident| {
-            let members = incident.members.iter();
-            let mut members = members.filter_map(|member| self.alerts.get(member.fingerprint));
-            let reason = members.find_map(|m| self.correlator.related(alert, m, self.now))?;
-            Some((incident.id, reason))
+            let joining = self.joining.get(&incident.id).into_iter().flatten();
+            let members = incident.members.iter().map(|member| member.fingerprint);
+            let members = members.chain(joining.map(|(fingerprint, _)| *fingerprint));
+            Some((incident.id, self.kin(alert, members)?))
         })
     }
 
     fn join_opening(&mut self, alert: &Alert) -> bool {
-        let now = self.now;
-        for opening in self.openings.iter_mut() {
-            let mut members = opening.fingerprints.iter().filter_map(|m| self.alerts.get(*m));
-            let reason = members.find_map(|m| self.correlator.related(alert, m, now));
-            if let Some(reason) = reason {
-                opening.join(alert.fingerprint, alert.urgency, reason, now);
-                return true;
-            }
+        let related = self.openings.iter().enumerate().find_map(|(place, opening)| {
+            Some((place, self.kin(alert, opening.fingerprints.iter().copied())?))
+        });
+        let Some((place, reason)) = related else { return false };
+        if let Some(opening) = self.openings.iter_mut().nth(place) {
+            opening.join(alert.fingerprint, alert.urgency, reason, self.now);
         }
-        false
+        true
+    }
+
+    /// Why an alert belongs to others. Of those about one service one speaks for all: in a storm
+    /// there are thousands.
+    fn kin(&self, alert: &Alert, others: impl Iterator<Item = Fingerprint>) -> Option<String> {
+        let mut spoken: BTreeSet<Arc<Service>> = BTreeSet::new();
+        let others = others.filter_map(|fingerprint| self.alerts.get(fingerprint));
+        let speaks = |other: &&Alert| {
+            let service = self.correlator.service_of(other);
+            service.is_none_or(|service| spoken.insert(service))
+        };
+        let others: Vec<&Alert> = others.filter(speaks).take(KIN_MAX).collect();
+        others.into_iter().find_map(|other| self.correlator.related(alert, other, self.now))
     }
 
     /// Asks the workers for traces of the bad events behind these alerts.
@@ -154,7 +168,7 @@ impl Engine {
             // What looked like another fault turns out to be one that is already told.
             let reason = "it has the same first cause".to_owned();
             for alert in &members {
-                self.join(winner, alert, reason.clone());
+                self.join(winner, alert.fingerprint, reason.clone());
             }
             return;
         }
@@ -165,11 +179,19 @@ impl Engine {
         self.announce(revision);
     }
 
-    fn join(&mut self, id: IncidentId, alert: &Alert, reason: String) {
-        let Some(incident) = self.book.get(id).cloned() else { return };
-        let mut fingerprints: Vec<_> = incident.members.iter().map(|m| m.fingerprint).collect();
-        fingerprints.push(alert.fingerprint);
-        self.revise_from(id, &fingerprints, reason);
+    /// An alert joins an incident at the end of the turn: one revision tells of all that do.
+    fn join(&mut self, id: IncidentId, fingerprint: Fingerprint, reason: String) {
+        self.joining.entry(id).or_default().push((fingerprint, reason));
+    }
+
+    fn carry_out_joins(&mut self) {
+        for (id, joining) in std::mem::take(&mut self.joining) {
+            let Some(incident) = self.book.get(id).cloned() else { continue };
+            let mut fingerprints: Vec<_> = incident.members.iter().map(|m| m.fingerprint).collect();
+            fingerprints.extend(joining.iter().map(|(fingerprint, _)| *fingerprint));
+            let reason = joining.into_iter().next().map(|(_, reason)| reason);
+            self.revise_from(id, &fingerprints, reason.unwrap_or_default());
+        }
     }
 
     /// Looks at an incident again, with what is known by now.

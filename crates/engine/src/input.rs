@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use model::{
-    Actor, ExternalRef, Fingerprint, Incident, IncidentId, Link, PaneDelta, SpanRecord, Timestamp,
+    Actor, ExternalRef, Fingerprint, Incident, IncidentId, Link, PaneDelta, RaisedAlert,
+    SpanRecord, Timestamp,
 };
 
 /// What the engine is told. Time comes beside it, as an argument.
@@ -9,6 +10,8 @@ use model::{
 pub enum Input {
     /// What a worker saw.
     Delta(Box<PaneDelta>),
+    /// Alerts that other systems raise, or take back.
+    Raised(Vec<RaisedAlert>),
     /// All workers have handed over, or are late: judge.
     Judge,
     /// The answer to [`crate::Effect::Recall`].

@@ -31,6 +31,7 @@ impl Engine {
             self.correlator.trace(&traced.tree, &traced.lines, now);
         }
         self.correlator.advance(now);
+        self.end_raised();
         self.alerts.advance(now);
         let all = now.since(self.judged_all_at) >= JUDGE_ALL_EVERY;
         if all {

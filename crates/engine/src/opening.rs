@@ -89,7 +89,12 @@ impl Openings {
         self.waiting.push(opening);
     }
 
-    /// All that wait.
+    /// All that wait, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Opening> {
+        self.waiting.iter()
+    }
+
+    /// All that wait, to be changed.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Opening> {
         self.waiting.iter_mut()
     }

@@ -16,7 +16,7 @@ const VERSION: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Table {
-    Alerts = b'a',
+    Alert = b'a',
     Baselines = b'b',
     IncidentRoutes = b'd',
     Held = b'h',
@@ -49,7 +49,7 @@ impl LogEntry {
 
 impl Table {
     const ALL: [Self; 14] = [
-        Self::Alerts,
+        Self::Alert,
         Self::Baselines,
         Self::IncidentRoutes,
         Self::Held,

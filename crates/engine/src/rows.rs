@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::AlertBook;
+use alert::AlertRow;
 use borsh::{BorshDeserialize, BorshSerialize};
 use correlate::Correlator;
 use dispatch::Routes;
@@ -95,9 +95,12 @@ impl Engine {
         self.persist(rows);
     }
 
-    /// The alerts, as they stand.
-    pub(crate) fn alerts_row(&self) -> Row {
-        put(Table::Alerts.key(), &self.alerts)
+    /// The alerts that have changed since they were written down.
+    pub(crate) fn alert_rows(&mut self) -> impl Iterator<Item = Row> {
+        self.alerts.take_changed().into_iter().map(|(fingerprint, row)| {
+            let key = Table::Alert.key_of(fingerprint.0);
+            row.map_or_else(|| delete(key.clone()), |row| put(key.clone(), &row))
+        })
     }
 
     fn write_series(&mut self, rows: &mut Vec<Row>) {
@@ -134,7 +137,7 @@ impl Engine {
     }
 
     fn write_slow_rows(&mut self, rows: &mut Vec<Row>) {
-        rows.push(self.alerts_row());
+        rows.extend(self.alert_rows());
         let services = self.services.iter();
         let presence = PresenceRow {
             anything: self.anything.clone(),
@@ -220,7 +223,7 @@ impl Engine {
         report: &mut RestoreReport,
     ) -> Option<()> {
         match table {
-            Table::Alerts => self.alerts = read::<AlertBook>(value)?,
+            Table::Alert => self.alerts.restore(read::<AlertRow>(value)?),
             Table::Incident => {
                 self.book.restore(read::<Incident>(value)?);
                 report.incidents += 1;
@@ -321,6 +324,7 @@ impl Engine {
             }
         }
         self.retire_alerts();
+        self.resume_raised();
         let live: Vec<_> = self.book.live().map(|incident| incident.id).collect();
         for id in &live {
             let _ = self.refresh.insert(*id, Refresh::after_opening(now));

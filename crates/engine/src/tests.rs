@@ -16,6 +16,7 @@ use crate::{AutomaticOptions, Command, Effect, Engine, EngineOptions, Input, Ref
 mod composites;
 mod incidents;
 mod policies;
+mod raised;
 mod restarts;
 mod sides;
 mod slices;

@@ -33,6 +33,8 @@ pub(crate) enum Verb {
     Replay(ReplayArgs),
     /// List, show, acknowledge and resolve incidents of a running daemon
     Incidents(IncidentsArgs),
+    /// Rank what changed in a stretch of time, even if no SLO fired
+    Explain(ExplainArgs),
     /// Show the SLOs of a running daemon; print rules that other tools' dashboards need
     Slo(SloArgs),
     /// Send a test page through every sink, and say what each answered
@@ -131,6 +133,24 @@ pub(crate) struct ApiArgs {
     /// Tenant, where the credential does not tell
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    /// When it began: RFC 3339, or how long ago, such as 10m
+    #[arg(long, value_name = "T")]
+    pub(crate) since: String,
+    /// When it ended, in the same way; now if left out
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
+    /// Only this service and what it depends on
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Print a fogbell.v1.ExplainResponse as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

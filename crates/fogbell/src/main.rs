@@ -1,9 +1,10 @@
-//! The fogbell binary: serve, demo, check, replay, incidents, slo, page, load.
+//! The fogbell binary: serve, demo, check, replay, incidents, explain, slo, page, load.
 
 mod check;
 mod cli;
 mod demo;
 mod exit;
+mod explain;
 mod incidents;
 mod load;
 mod page;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Incidents(args) => incidents::run(args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Slo(args) => slo::run(&args),
         Verb::Page(args) => page::run(&args),
         Verb::Load(args) => load::run(&args),

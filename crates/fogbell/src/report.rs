@@ -20,7 +20,7 @@ pub(crate) fn page(incident: &Incident, now: Timestamp, paint: Paint) -> String 
     headline(incident, paint, &mut out);
     when(incident, now, paint, &mut out);
     hurt(incident, paint, &mut out);
-    causes(incident, paint, &mut out);
+    causes(&incident.causes, "not known yet", paint, &mut out);
     path(incident, paint, &mut out);
     for trace in incident.traces.iter().take(TRACES_MAX) {
         exemplar(trace, paint, &mut out);
@@ -131,11 +131,28 @@ fn budget(remaining_ratio: f64) -> String {
     }
 }
 
-fn causes(incident: &Incident, paint: Paint, out: &mut Vec<String>) {
-    if incident.causes.is_empty() {
-        row(out, paint, "cause", "not known yet");
+/// What an explanation says.
+pub(crate) fn explanation(answer: &v1::ExplainResponse, paint: Paint) -> String {
+    let mut out = Vec::new();
+    if !answer.causes.is_empty() {
+        out.push(paint.bold(&answer.summary));
     }
-    for (index, cause) in incident.causes.iter().take(CAUSES_MAX).enumerate() {
+    causes(&answer.causes, "nothing stands out against the time before", paint, &mut out);
+    let traces = answer.causes.iter().flat_map(|cause| &cause.evidence);
+    let mut ids: Vec<&str> =
+        traces.flat_map(|evidence| &evidence.trace_ids).map(String::as_str).collect();
+    ids.dedup();
+    for id in ids.into_iter().take(TRACES_MAX) {
+        row(&mut out, paint, "trace", id);
+    }
+    out.join("\n")
+}
+
+fn causes(causes: &[v1::Cause], unknown: &str, paint: Paint, out: &mut Vec<String>) {
+    if causes.is_empty() {
+        row(out, paint, "cause", unknown);
+    }
+    for (index, cause) in causes.iter().take(CAUSES_MAX).enumerate() {
         let mut what = cause.service.clone();
         if !cause.tag_key.is_empty() {
             what.push_str(&format!("  {}={}", cause.tag_key, cause.tag_value));

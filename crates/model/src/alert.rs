@@ -87,6 +87,19 @@ pub struct Alert {
     pub flapping: bool,
 }
 
+/// An alert as another system raises it, or takes it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RaisedAlert {
+    /// What it is about; its identity.
+    pub labels: Labels,
+    /// What a person should read.
+    pub annotations: Labels,
+    /// When it began; zero = now.
+    pub starts_at: Timestamp,
+    /// When it ends or ended; zero = when it is no longer repeated.
+    pub ends_at: Timestamp,
+}
+
 impl Fingerprint {
     /// Of a set of labels.
     #[must_use]

@@ -16,7 +16,7 @@ mod service;
 mod time;
 mod trace;
 
-pub use alert::{Alert, AlertState, Fingerprint, Labels};
+pub use alert::{Alert, AlertState, Fingerprint, Labels, RaisedAlert};
 pub use count::Count;
 pub use delivery::{Action, Delivery, Outgoing, OutgoingKind, Row};
 pub use delta::{

@@ -6,9 +6,9 @@ use std::sync::mpsc::SyncSender;
 
 use api::{Control, Health};
 use auth::Tenant;
-use engine::{Command, Refusal, Reply, View};
+use engine::{Command, Diagnosis, Question, Refusal, Reply, View};
 use journal::Journal;
-use model::{Incident, IncidentId};
+use model::{Incident, IncidentId, RaisedAlert};
 use telemetry::Recorder;
 use tokio::sync::{oneshot, watch};
 
@@ -35,10 +35,23 @@ impl Control for Controls {
         let (reply, answer) = oneshot::channel();
         let message = ToHub::Command { tenant: Arc::clone(tenant), command, reply };
         let sent = self.to_hub.try_send(message).is_ok();
-        Box::pin(async move {
-            let busy = || Refusal::Impossible("the daemon is busy or drains; try again".to_owned());
-            if sent { answer.await.unwrap_or_else(|_| Err(busy())) } else { Err(busy()) }
-        })
+        Box::pin(async move { if sent { answer.await.unwrap_or_else(|_| busy()) } else { busy() } })
+    }
+
+    fn raise(&self, tenant: &Tenant, alerts: Vec<RaisedAlert>) -> bool {
+        let message = ToHub::Raised { tenant: Arc::clone(tenant), alerts };
+        self.to_hub.try_send(message).is_ok()
+    }
+
+    fn explain(
+        &self,
+        tenant: &Tenant,
+        question: Question,
+    ) -> Pin<Box<dyn Future<Output = Result<Diagnosis, Refusal>> + Send>> {
+        let (reply, answer) = oneshot::channel();
+        let message = ToHub::Question { tenant: Arc::clone(tenant), question, reply };
+        let sent = self.to_hub.try_send(message).is_ok();
+        Box::pin(async move { if sent { answer.await.unwrap_or_else(|_| busy()) } else { busy() } })
     }
 
     fn views(&self) -> Arc<BTreeMap<Tenant, Arc<View>>> {
@@ -67,4 +80,8 @@ impl Control for Controls {
         let sinks = self.sink_trouble.borrow().clone();
         Health { ready, problems: journal.into_iter().chain(draining).chain(sinks).collect() }
     }
+}
+
+fn busy<T>() -> Result<T, Refusal> {
+    Err(Refusal::Impossible("the daemon is busy or drains; try again".to_owned()))
 }

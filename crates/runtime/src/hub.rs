@@ -109,6 +109,13 @@ impl Hub {
                 let _ = turn.replies.insert((Arc::clone(&tenant), turn.next_reply), reply);
                 self.engine(&tenant).handle(Input::Command(command), now());
             }
+            ToHub::Raised { tenant, alerts } => {
+                self.engine(&tenant).handle(Input::Raised(alerts), now());
+            }
+            ToHub::Question { tenant, question, reply } => {
+                // Who asked may be gone.
+                let _ = reply.send(self.engine(&tenant).answer(&question));
+            }
             ToHub::Redefine(options) => self.redefine(*options),
             ToHub::Drain => {}
         }

@@ -1,8 +1,8 @@
 //! What goes between workers, hub and journal.
 
 use auth::Tenant;
-use engine::{Command, EngineOptions, Reply};
-use model::{Outgoing, PaneDelta, Revision, Row, SpanRecord, Timestamp, TraceId};
+use engine::{Command, Diagnosis, EngineOptions, Question, Refusal, Reply};
+use model::{Outgoing, PaneDelta, RaisedAlert, Revision, Row, SpanRecord, Timestamp, TraceId};
 use tokio::sync::oneshot;
 
 /// How often workers hand over and the engines judge (design, section 2).
@@ -24,6 +24,14 @@ pub(crate) enum ToHub {
     Recalled { tenant: Tenant, request: u64, spans: Vec<SpanRecord> },
     /// A command, and where its answer goes.
     Command { tenant: Tenant, command: Command, reply: oneshot::Sender<Reply> },
+    /// Alerts that other systems raise.
+    Raised { tenant: Tenant, alerts: Vec<RaisedAlert> },
+    /// What changed, asked by a person, and where the answer goes.
+    Question {
+        tenant: Tenant,
+        question: Question,
+        reply: oneshot::Sender<Result<Diagnosis, Refusal>>,
+    },
     /// New definitions.
     Redefine(Box<EngineOptions>),
     /// Judge and write down what there is, then end.

@@ -61,6 +61,19 @@ impl Prometheus {
         Self::start(folder, &config)
     }
 
+    /// Evaluates rules every second, and raises their alerts at `alertmanager`, HOST:PORT.
+    pub(crate) fn raising(alertmanager: &str, rules: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "global: {{ evaluation_interval: 1s }}\n\
+             rule_files: [{:?}]\n\
+             alerting:\n  alertmanagers:\n\
+             \x20 - static_configs: [{{ targets: [\"{alertmanager}\"] }}]\n",
+            rules.display().to_string()
+        );
+        Self::start(folder, &config)
+    }
+
     /// Holds the samples of an OpenMetrics text; they must lie in the past.
     pub(crate) fn with_history(openmetrics: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -85,6 +98,8 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
             .arg("--storage.tsdb.retention.time=3650d")
             .arg("--enable-feature=exemplar-storage")
+            // What fires before the receivers are known would wait for a minute.
+            .arg("--rules.alert.resend-delay=1s")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"));
         let log = folder.path().join("prometheus.log");
         let mut server = Server::start("prometheus", &mut command, &log);

@@ -8,14 +8,14 @@ use auth::{Credential, Credentials, Role, Tenant};
 use axum::body::Body;
 use bytes::Bytes;
 use contract::v1::incident_service_client::IncidentServiceClient;
-use engine::{Command, Refusal, Reply, Verb, View};
+use engine::{Command, Diagnosis, Question, Refusal, Reply, Verb, View};
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model::{
-    Actor, Delivery, EventType, Incident, IncidentEvent, IncidentId, Outgoing, Revision, Status,
-    Timestamp, Urgency,
+    Actor, Cause, Delivery, EventType, Incident, IncidentEvent, IncidentId, Outgoing, RaisedAlert,
+    Revision, Status, Timestamp, Urgency,
 };
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -32,6 +32,8 @@ pub(crate) struct Daemon {
     pub(crate) history: Mutex<Vec<Arc<Incident>>>,
     pub(crate) health: Mutex<Health>,
     pub(crate) commands: Mutex<Vec<(Tenant, Command)>>,
+    pub(crate) raised: Mutex<Vec<(Tenant, RaisedAlert)>>,
+    pub(crate) questions: Mutex<Vec<(Tenant, Question)>>,
 }
 
 /// The API port of a daemon.
@@ -149,6 +151,29 @@ impl Control for Daemon {
         Box::pin(async move { reply })
     }
 
+    fn raise(&self, tenant: &Tenant, alerts: Vec<RaisedAlert>) -> bool {
+        let alerts = alerts.into_iter().map(|alert| (Arc::clone(tenant), alert));
+        self.raised.lock().extend(alerts);
+        true
+    }
+
+    fn explain(
+        &self,
+        tenant: &Tenant,
+        question: Question,
+    ) -> Pin<Box<dyn Future<Output = Result<Diagnosis, Refusal>> + Send>> {
+        let cause = Cause { service: "cart".to_owned(), score: 0.5, ..Cause::default() };
+        let known = question.service != "unheard";
+        self.questions.lock().push((Arc::clone(tenant), question));
+        let diagnosis = Diagnosis {
+            causes: vec![cause],
+            title: "cart is slow by itself".to_owned(),
+            ..Diagnosis::default()
+        };
+        let refusal = || Refusal::Impossible("service: unheard is not known".to_owned());
+        Box::pin(async move { known.then_some(diagnosis).ok_or_else(refusal) })
+    }
+
     fn views(&self) -> Arc<BTreeMap<Tenant, Arc<View>>> {
         Arc::clone(&self.views.lock())
     }
@@ -196,6 +221,8 @@ impl Port {
             history: Mutex::default(),
             health: Mutex::new(Health { ready: true, problems: Vec::new() }),
             commands: Mutex::default(),
+            raised: Mutex::default(),
+            questions: Mutex::default(),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("bound");

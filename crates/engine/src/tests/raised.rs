@@ -1,0 +1,150 @@
+//! Alerts that other systems raise.
+
+use model::{Labels, RaisedAlert, SpanRecord};
+
+use super::*;
+use crate::RESOLVE_AFTER;
+
+fn raised(pairs: &[(&str, &str)]) -> RaisedAlert {
+    let labels: Labels =
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    RaisedAlert { labels, ..RaisedAlert::default() }
+}
+
+fn alert(name: &str, service: &str) -> RaisedAlert {
+    raised(&[("alertname", name), ("service", service), ("severity", "critical")])
+}
+
+fn raise(world: &mut World, alerts: &[RaisedAlert]) {
+    world.handle(Input::Raised(alerts.to_vec()));
+    world.pass(1, &[]);
+}
+
+/// A trace in which one service calls the other, well.
+fn calls(caller: &str, callee: &str, at: Timestamp) -> PaneDelta {
+    let id = |byte: u8| SpanId([byte; 8]);
+    let span = |name: &str, kind, own: u8, parent: u8| SpanRecord {
+        trace_id: TraceId((u128::from(at.unix_ns()) << 8 | u128::from(own)).to_be_bytes()),
+        span_id: id(own),
+        parent_span_id: id(parent),
+        service: service(name),
+        operation: "op".into(),
+        kind,
+        start: at,
+        duration_ns: 1_000_000,
+        error: false,
+        message: "".into(),
+        peer: None,
+        tags: Arc::from([]),
+    };
+    let mut spans =
+        vec![span(caller, SpanKind::Client, 1, 0), span(callee, SpanKind::Server, 2, 1)];
+    let trace_id = TraceId(rand_of(caller, callee).to_be_bytes());
+    spans.iter_mut().for_each(|span| span.trace_id = trace_id);
+    PaneDelta { spans, sample_weight: 1, ..PaneDelta::default() }
+}
+
+fn rand_of(caller: &str, callee: &str) -> u128 {
+    let text = format!("{caller}>{callee}");
+    text.bytes().fold(7, |hash: u128, byte| hash.wrapping_mul(0x100_0000_01b3) ^ u128::from(byte))
+}
+
+fn learn(world: &mut World, edges: &[(&str, &str)]) {
+    for (caller, callee) in edges {
+        let delta = calls(caller, callee, world.now);
+        world.handle(Input::Delta(Box::new(delta)));
+    }
+    world.pass(5, &[]);
+}
+
+#[test]
+fn a_raised_alert_opens_a_page_and_ends_when_it_is_taken_back_or_no_longer_repeated() {
+    let mut world = World::new();
+    raise(&mut world, &[alert("HighErrorRate", "cart")]);
+    assert_eq!(world.kinds(), [EventType::Opened]);
+    assert_eq!(world.incident().urgency, Urgency::Page);
+    assert!(world.incident().members[0].external);
+    for _ in 0..3 {
+        world.pass(120, &[]);
+        raise(&mut world, &[alert("HighErrorRate", "cart")]);
+    }
+    assert_eq!(world.deliveries().len(), 1, "a repetition wakes nobody");
+    world.pass(RESOLVE_AFTER.as_secs() + 62, &[]);
+    assert_eq!(world.incident().status, Status::Resolved);
+
+    let mut again = alert("HighErrorRate", "cart");
+    again.ends_at = world.now.after(Duration::from_secs(3600));
+    raise(&mut world, &[again.clone()]);
+    assert_eq!(world.incident().status, Status::Open);
+    world.pass(RESOLVE_AFTER.as_secs() + 62, &[]);
+    assert_eq!(world.incident().status, Status::Open, "it says itself when it ends");
+    again.ends_at = world.now;
+    raise(&mut world, &[again]);
+    world.pass(62, &[]);
+    assert_eq!(world.incident().status, Status::Resolved);
+}
+
+#[test]
+fn what_is_not_critical_is_a_ticket() {
+    let mut world = World::new();
+    let warning = raised(&[("alertname", "DiskFilling"), ("pod", "kafka-0")]);
+    raise(&mut world, &[warning]);
+    world.pass(31, &[]);
+    assert_eq!(world.incident().urgency, Urgency::Ticket);
+    assert_eq!(world.incident().causes[0].service, "kafka");
+}
+
+#[test]
+fn alerts_join_along_the_learnt_graph_and_the_one_furthest_down_is_the_cause() {
+    let mut world = World::new();
+    learn(&mut world, &[("frontend", "checkout"), ("checkout", "payment"), ("a", "b")]);
+    raise(&mut world, &[alert("HighErrorRate", "payment")]);
+    raise(&mut world, &[alert("HighErrorRate", "checkout"), alert("HighLatency", "frontend")]);
+    raise(&mut world, &[alert("HighErrorRate", "b")]);
+    let incidents: Vec<_> = world.engine.incidents().collect();
+    assert_eq!(incidents.iter().map(|i| i.members.len()).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(incidents[0].causes[0].service, "payment");
+    assert_eq!(incidents[1].causes[0].service, "b");
+    let paged = world.deliveries().iter().filter(|d| d.action == Action::Trigger).count();
+    assert_eq!(paged, 2, "a late member wakes nobody");
+}
+
+#[test]
+fn who_no_longer_hears_anything_is_a_symptom() {
+    let mut world = World::new();
+    learn(&mut world, &[("frontend", "checkout"), ("checkout", "email")]);
+    raise(&mut world, &[alert("NoRequestsReceived", "email"), alert("HighErrorRate", "checkout")]);
+    assert_eq!(world.incident().causes[0].service, "checkout");
+}
+
+#[test]
+fn raised_alerts_outlive_a_restart_and_have_a_whole_timeout_then() {
+    let mut world = World::new();
+    raise(&mut world, &[alert("HighErrorRate", "cart"), alert("HighErrorRate", "web")]);
+    world.pass(2, &[]);
+    world.restart(Duration::from_secs(200));
+    assert_eq!(world.engine.incidents().map(|i| i.members.len()).sum::<usize>(), 2);
+    world.pass(250, &[]);
+    assert!(world.engine.incidents().all(|incident| incident.status == Status::Open));
+    world.pass(120, &[]);
+    assert!(world.engine.incidents().all(|incident| incident.status == Status::Resolved));
+}
+
+#[test]
+fn a_storm_about_one_service_is_one_page_with_bounded_members() {
+    let mut world = World::new();
+    let storm: Vec<RaisedAlert> = (0..5_000)
+        .map(|n| {
+            let mut one = alert("HighErrorRate", "cart");
+            let _ = one.labels.insert("pod".to_owned(), format!("cart-{n}"));
+            one
+        })
+        .collect();
+    for part in storm.chunks(500) {
+        raise(&mut world, part);
+    }
+    assert_eq!(world.engine.incidents().count(), 1);
+    assert!(world.incident().members.len() <= correlate::book::MEMBERS_MAX);
+    let paged = world.deliveries().iter().filter(|d| d.action == Action::Trigger).count();
+    assert_eq!(paged, 1);
+}
