@@ -25,7 +25,8 @@ Usage: cargo xtask <chore>
            --cases A,B    only these cases of `fogbell load --compare`, and no pages under load
            --peers        build an OpenTelemetry Collector and run it beside; needs Go
   score  replay labelled faults, and say how well causes, incidents and pages fit them
-           FILE           labels with recordings beside them (../shared/data/nezha/labels.json)
+           FILE|FOLDER    labels with recordings beside them, or alert scenarios
+                          (../shared/data/nezha/labels.json, ../shared/data/itbench)
            --by-fault     each kind of fault too
            --json         one object a row
   fuzz   fuzz the readers of telemetry with libFuzzer, on the targets that are named or on all

@@ -92,8 +92,9 @@ pub(crate) struct ReplayArgs {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// Score the labelled faults of this file, whose recordings lie beside it: causes, incidents, pages
-    #[arg(long, value_name = "LABELS.JSON", conflicts_with = "target")]
+    /// Score the labelled faults of this file, whose recordings lie beside it: causes, incidents,
+    /// pages; or of a folder of alert scenarios
+    #[arg(long, value_name = "LABELS.JSON|DIR", conflicts_with = "target")]
     pub(crate) score: Option<PathBuf>,
     /// With --score: figures for each kind of fault too
     #[arg(long, requires = "score")]

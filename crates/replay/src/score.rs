@@ -4,8 +4,8 @@
 
 mod baseline;
 mod figures;
+pub mod scenario;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{Cause, Timestamp};
@@ -16,8 +16,8 @@ pub use figures::{Figures, Tally};
 /// A fault that was injected, and what is true of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Truth {
-    /// Name of the service that was broken.
-    pub service: String,
+    /// Names of the service that was broken; any of them is right.
+    pub services: Vec<String>,
     /// Pod or host that was broken; empty = not told.
     pub instance: String,
     /// When.
@@ -47,23 +47,18 @@ pub struct Shown {
 /// What incidents and pages there were.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
+    /// Faults about which an incident opened.
+    pub faults_opened: u64,
     /// Incidents that opened after the injection.
     pub opened: u64,
     /// Between the injection and the first page after it.
     pub paged_after: Option<Duration>,
     /// Pages before the injection.
     pub false_pages: u64,
-    /// Alerts by the incident that holds them, and by whether the fault caused them.
-    pub grouped: BTreeMap<u64, Grouped>,
-}
-
-/// Alerts of one incident.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Grouped {
-    /// Those that began after the injection.
-    pub of_fault: u64,
-    /// Those that began before it.
-    pub of_none: u64,
+    /// Of each incident, how many of its alerts each fault caused.
+    pub grouped: Vec<Vec<u64>>,
+    /// Of each incident, how many of its alerts no fault caused; shorter = none.
+    pub of_none: Vec<u64>,
 }
 
 impl Suspect {
@@ -71,6 +66,11 @@ impl Suspect {
     #[must_use]
     pub fn of(cause: &Cause) -> Self {
         Self { service: bare(&cause.service).to_owned(), instance: cause.instance.clone() }
+    }
+
+    /// Whether the suspect is one of these services.
+    fn is_one_of(&self, services: &[String]) -> bool {
+        services.contains(&self.service)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod case;
 mod labels;
+mod scenarios;
 mod table;
 
 use std::collections::BTreeMap;
@@ -35,14 +36,19 @@ const INCIDENT: Row = Row { mode: "incident", method: FOGBELL };
 const BASELINES: [(Baseline, &str); 2] =
     [(Baseline::AlertCount, "alert-count"), (Baseline::RobustScorer, "robust-scorer")];
 
-/// Scores every case of the labels. A case whose recording cannot be read is told and left out,
+/// Scores every case of the labels, or the scenarios of a folder. A case whose recording cannot be read is told and left out,
 /// and the exit code says so.
 pub(super) fn run(args: &ReplayArgs, file: &Path) -> Outcome {
     let Ok(loaded) = settings::load(&args.config) else { return Ok(ExitCode::from(USAGE)) };
     let (observer, engine) = super::options(&loaded)?;
-    let labels = labels::read(file)?;
     let mut tallies = Tallies::new();
     let mut is_whole = true;
+    let labels = if file.is_dir() {
+        scenarios::score(file, &observer, &engine, &mut tallies)?;
+        Vec::new()
+    } else {
+        labels::read(file)?
+    };
     for label in &labels {
         if let Err(error) = score(label, &observer, &engine, args.by_fault, &mut tallies) {
             is_whole = false;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Grouped, Shown, Told, Truth};
+use super::{Shown, Told, Truth};
 
 /// The ranks of the true causes count up to this one in [`Figures::avg5`].
 const RANKS: usize = 5;
@@ -70,7 +70,7 @@ impl Tally {
     pub fn add(&mut self, truth: &Truth, shown: &Shown) {
         self.cases += 1;
         self.took += shown.took;
-        let rank = shown.suspects.iter().position(|suspect| suspect.service == truth.service);
+        let rank = shown.suspects.iter().position(|suspect| suspect.is_one_of(&truth.services));
         if let Some(count) = rank.and_then(|rank| self.at_rank.get_mut(rank)) {
             *count += 1;
         }
@@ -81,23 +81,36 @@ impl Tally {
         }
     }
 
-    fn add_told(&mut self, told: &Told) {
+    /// Adds time that cases took together.
+    pub fn add_time(&mut self, took: Duration) {
+        self.took += took;
+    }
+
+    /// Adds what was told of one fault, or of several at once.
+    pub fn add_told(&mut self, told: &Told) {
         self.told = true;
-        self.with_incident += u64::from(told.opened > 0);
+        self.with_incident += told.faults_opened;
         self.incidents += told.opened;
         self.paged_after.extend(told.paged_after);
         self.false_pages += told.false_pages;
-        let all: u64 = told.grouped.values().map(|grouped| grouped.of_fault).sum();
-        let mut right = 0;
-        for Grouped { of_fault, of_none } in told.grouped.values().copied() {
-            right += pairs(of_fault);
-            // What has no fault in common is alike only with itself.
-            self.pairs.joined += pairs(of_fault + of_none) - pairs(of_fault);
-            self.in_majority += if of_fault > 0 { of_fault.max(of_none) } else { 1.min(of_none) };
-            self.alerts += of_fault + of_none;
+        let (mut by_fault, mut together): (Vec<u64>, u64) = (Vec::new(), 0);
+        for (at, incident) in told.grouped.iter().enumerate() {
+            let of_none = told.of_none.get(at).copied().unwrap_or_default();
+            let all = incident.iter().sum::<u64>() + of_none;
+            let right: u64 = incident.iter().map(|of_fault| pairs(*of_fault)).sum();
+            self.pairs.joined += pairs(all) - right;
+            // What no fault caused is alike only with itself.
+            let most = incident.iter().copied().max().unwrap_or_default();
+            self.in_majority += most.max(of_none.min(1));
+            self.alerts += all;
+            by_fault.resize(by_fault.len().max(incident.len()), 0);
+            for (sum, of_fault) in by_fault.iter_mut().zip(incident) {
+                *sum += of_fault;
+            }
+            together += right;
         }
-        self.pairs.right += right;
-        self.pairs.parted += pairs(all) - right;
+        self.pairs.right += together;
+        self.pairs.parted += by_fault.into_iter().map(pairs).sum::<u64>() - together;
     }
 
     /// The figures so far.

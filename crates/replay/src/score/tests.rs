@@ -1,13 +1,12 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{Cause, Timestamp};
 
-use super::{Figures, Grouped, Shown, Suspect, Tally, Told, Truth, suspects};
+use super::{Figures, Shown, Suspect, Tally, Told, Truth, suspects};
 
 fn truth() -> Truth {
     Truth {
-        service: "cart".to_owned(),
+        services: vec!["cart".to_owned()],
         instance: "cart-1".to_owned(),
         injected_at: Timestamp::from_unix_s(1_000),
     }
@@ -52,16 +51,12 @@ fn ranks_and_instances_are_counted_over_all_cases() {
 fn incidents_are_compared_with_faults_by_pairs_of_alerts() {
     let told = |groups: &[(u64, u64)], paged_after_s: Option<u64>, false_pages: u64| Shown {
         told: Some(Told {
+            faults_opened: u64::from(groups.iter().any(|(of_fault, _)| *of_fault > 0)),
             opened: groups.iter().filter(|(of_fault, _)| *of_fault > 0).count() as u64,
             paged_after: paged_after_s.map(Duration::from_secs),
             false_pages,
-            grouped: groups
-                .iter()
-                .zip(0..)
-                .map(|((of_fault, of_none), id)| {
-                    (id, Grouped { of_fault: *of_fault, of_none: *of_none })
-                })
-                .collect::<BTreeMap<_, _>>(),
+            grouped: groups.iter().map(|(of_fault, _)| vec![*of_fault]).collect(),
+            of_none: groups.iter().map(|(_, of_none)| *of_none).collect(),
         }),
         ..Shown::default()
     };
@@ -84,4 +79,19 @@ fn a_service_is_named_once_and_by_its_bare_name() {
     let named = suspects(&[cause("shop/cart@prod"), cause("web"), cause("cart")]);
     let names: Vec<&str> = named.iter().map(|suspect| suspect.service.as_str()).collect();
     assert_eq!(names, ["cart", "web"]);
+}
+
+#[test]
+fn alerts_of_several_faults_at_once_are_compared_across_them() {
+    let mut tally = Tally::default();
+    tally.add_told(&Told {
+        faults_opened: 2,
+        opened: 2,
+        grouped: vec![vec![2, 1], vec![0, 2]],
+        ..Told::default()
+    });
+    let figures = tally.figures();
+    // Pairs: 1 + 1 right, 2 between the faults in the first incident, 2 of the second fault apart.
+    assert_eq!(figures.pairwise_f1, Some(0.5));
+    assert_eq!((figures.purity, figures.incidents_per_fault), (Some(0.8), Some(1.0)));
 }

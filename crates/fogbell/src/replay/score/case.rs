@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use ::replay::score::{Grouped, Telemetry, Told};
+use ::replay::score::{Telemetry, Told};
 use ::replay::{AFTERMATH, Happened, Replay};
 use anyhow::bail;
 use engine::{Diagnosis, EngineOptions};
@@ -74,23 +74,17 @@ impl Run {
         };
         let live = self.incidents.values().filter(|(_, i)| i.status != Status::Merged);
         let mut first: Option<&(Timestamp, Arc<Incident>)> = None;
-        for (entry, id) in live.zip(0..) {
+        for entry in live {
             let (opened_at, incident) = entry;
             if is_fault(*opened_at) {
                 told.opened += 1;
                 first = first.filter(|first| first.0 <= *opened_at).or(Some(entry));
             }
-            let mut grouped = Grouped::default();
-            for member in &incident.members {
-                let of = if is_fault(member.first_at) {
-                    &mut grouped.of_fault
-                } else {
-                    &mut grouped.of_none
-                };
-                *of += 1;
-            }
-            let _ = told.grouped.insert(id, grouped);
+            let of_fault = incident.members.iter().filter(|m| is_fault(m.first_at)).count() as u64;
+            told.grouped.push(vec![of_fault]);
+            told.of_none.push(incident.members.len() as u64 - of_fault);
         }
+        told.faults_opened = u64::from(told.opened > 0);
         (told, first.map_or_else(Vec::new, |(_, incident)| incident.causes.clone()))
     }
 

@@ -54,7 +54,7 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Vec<Label>> {
     let label = |entry: Entry| Label {
         stem: folder.join(&entry.case),
         truth: Truth {
-            service: entry.root_cause_service,
+            services: vec![entry.root_cause_service],
             instance: entry.root_cause_pod,
             injected_at: Timestamp::from_unix_s(entry.inject_time_unix_s),
         },
