@@ -9,5 +9,6 @@ pub mod group;
 pub mod instructions;
 pub mod objectives;
 pub mod ring;
+pub mod storm;
 pub mod timing;
 pub mod visitor;

@@ -73,6 +73,7 @@ fn control_plane(start: Timestamp) -> Engine {
         services_max: 1000,
         series_max: 1000,
         trace_url: None,
+        raised: engine::RaisedOptions::default(),
     };
     Engine::new(options, start)
 }

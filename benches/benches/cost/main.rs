@@ -5,6 +5,7 @@
 mod counted;
 mod inflated;
 mod judged;
+mod stormed;
 mod table;
 
 use std::error::Error;
@@ -22,6 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ROUNDS: usize = 25;
 /// The groups that are no [`Group`].
 const JUDGE: &str = "judge";
+const STORM: &str = "storm";
 const INFLATE: &str = "inflate";
 const INSTRUCTIONS: &str = "instructions";
 
@@ -39,7 +41,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let words: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
-    let names = || Group::ALL.map(Group::name).into_iter().chain([JUDGE, INFLATE, INSTRUCTIONS]);
+    let names =
+        || Group::ALL.map(Group::name).into_iter().chain([JUDGE, STORM, INFLATE, INSTRUCTIONS]);
     if let Some(unknown) = words.iter().find(|word| names().all(|name| name != **word)) {
         let names: Vec<&str> = names().collect();
         println!("no group {unknown:?}; there are: {}", names.join(", "));
@@ -52,6 +55,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     if wanted(JUDGE) {
         judged::run(output)?;
+    }
+    if wanted(STORM) {
+        stormed::run(output)?;
     }
     if wanted(INFLATE) {
         inflated::run(output)?;

@@ -93,6 +93,8 @@ pub enum TransitionKind {
 struct Entry {
     alert: Alert,
     flap: Flap,
+    /// When it ends unless it is raised again; zero = when its rule says so.
+    ends_at: Timestamp,
 }
 
 impl AlertBook {
@@ -126,10 +128,26 @@ impl AlertBook {
     }
 
     /// Takes a repetition of an alert that fires, without looking at what it says. Whether it does.
-    pub fn repeats(&mut self, fingerprint: Fingerprint, now: Timestamp) -> bool {
+    pub fn repeats(
+        &mut self,
+        fingerprint: Fingerprint,
+        ends_at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
         let entry = self.entries.get_mut(&fingerprint);
         let firing = entry.filter(|entry| entry.alert.state == AlertState::Firing);
-        firing.map(|entry| entry.alert.last_at = now).is_some()
+        let repeat = |entry: &mut Entry| {
+            entry.alert.last_at = now;
+            entry.ends_at = ends_at;
+        };
+        firing.map(repeat).is_some()
+    }
+
+    /// When an alert ends unless it is raised again; `None` if it does not fire.
+    #[must_use]
+    pub fn ends_at(&self, fingerprint: Fingerprint) -> Option<Timestamp> {
+        let entry = self.entries.get(&fingerprint)?;
+        (entry.alert.state != AlertState::Inactive).then_some(entry.ends_at)
     }
 
     /// What has changed since the last call; nothing stands for an alert that is forgotten.
@@ -219,7 +237,7 @@ impl Entry {
             external: observation.external,
             flapping: false,
         };
-        Self { alert, flap: Flap::default() }
+        Self { alert, flap: Flap::default(), ends_at: Timestamp::ZERO }
     }
 
     fn observe(&mut self, observation: Observation, now: Timestamp) -> Option<TransitionKind> {

@@ -32,6 +32,7 @@ pub const KAFKA_PROPERTIES_RESERVED: [&str; 8] = [
 
 const COUNT_MAX: i64 = 1_000_000_000;
 const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 /// Beyond it, the time in which workers hand nothing over would count as a gap.
 const WORK_AHEAD_MAX: Duration = Duration::from_secs(10);
@@ -147,6 +148,10 @@ fn slos(map: &mut Fields<'_>, slos: &mut Slos) {
 fn alerting(map: &mut Fields<'_>, alerting: &mut Alerting) {
     map.set("rules", &mut alerting.rules, |node| list(node, value::rule));
     map.set("bad_events_min", &mut alerting.bad_events_min, |node| node.int(1..=COUNT_MAX));
+    map.set("service_labels", &mut alerting.service_labels, |node| list(node, Node::name));
+    map.set("resolve_after", &mut alerting.resolve_after, |node| {
+        value::duration_in(node, SECOND * 10..=HOUR * 24, "10s to 24h")
+    });
 }
 
 fn enrich(map: &mut Fields<'_>, enrich: &mut Enrich) {

@@ -169,6 +169,11 @@ pub struct Alerting {
     pub rules: Vec<BurnRateRule>,
     /// Fewest bad events in a long window that alert.
     pub bad_events_min: u64,
+    /// Labels of alerts of other systems that name the service or workload that they are about,
+    /// the most telling first.
+    pub service_labels: Vec<String>,
+    /// When an alert of another system is over that is neither repeated nor says so itself.
+    pub resolve_after: Duration,
 }
 
 /// `enrich`
@@ -313,7 +318,12 @@ impl Default for Config {
             api: Api { listen: loopback(8420), hosts: Vec::new() },
             auth: Auth::default(),
             slos: Slos::default(),
-            alerting: Alerting { rules: DEFAULT_RULES.to_vec(), bad_events_min: 10 },
+            alerting: Alerting {
+                rules: DEFAULT_RULES.to_vec(),
+                bad_events_min: 10,
+                service_labels: correlate::SUBJECT_LABELS.map(str::to_owned).to_vec(),
+                resolve_after: Duration::from_secs(5 * 60),
+            },
             enrich: Enrich::default(),
             emit: Emit::default(),
             limits: Limits::default(),

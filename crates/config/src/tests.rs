@@ -54,6 +54,8 @@ slos:
 alerting:
   rules: [{ burn_rate: 2, long: 1h, short: 1h, urgency: ticket }]
   bad_events_min: 1
+  service_labels: [team]
+  resolve_after: 1m
 enrich: { trace_url: "http://t/{trace_id}", catalog: c.yaml, attributes_keep: [a], redact: ["x+"] }
 emit:
   kafka:
@@ -90,6 +92,8 @@ log: { level: debug, format: json }
         urgency: Urgency::Ticket,
     };
     assert_eq!((alerting.rules, alerting.bad_events_min), (vec![rule], 1));
+    assert_eq!(alerting.service_labels, ["team"]);
+    assert_eq!(alerting.resolve_after, Duration::from_secs(60));
     assert_eq!(enrich.redact, ["x+"]);
     assert_eq!((emit.kafka.format, emit.kafka.create_topics), (EmitFormat::Json, None));
     assert_eq!(emit.kafka.properties["sasl.password"].expose(), "hunter2");

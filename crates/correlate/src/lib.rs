@@ -30,6 +30,7 @@ mod words;
 pub use correlator::Correlator;
 pub use diagnosis::Diagnosis;
 pub use explain::EXPLAIN_REACH;
+pub use place::SUBJECT_LABELS;
 
 #[cfg(test)]
 mod tests;

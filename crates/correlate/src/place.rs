@@ -7,10 +7,11 @@ use model::{Labels, Service, Timestamp};
 use crate::correlator::Correlator;
 use crate::names::ServiceId;
 
-/// Labels that name what an alert is about, the most telling first: OpenTelemetry's, then those of
-/// Kubernetes workloads, then what people call a service. A workload stands before a service, since
-/// the exporter that tells of it is often labelled as the service.
-const SUBJECT_LABELS: [&str; 15] = [
+/// Labels that name what an alert is about unless the configuration says others, the most telling
+/// first: OpenTelemetry's, then those of Kubernetes workloads, then what people call a service. A
+/// workload stands before a service, since the exporter that tells of it is often labelled as the
+/// service.
+pub const SUBJECT_LABELS: [&str; 15] = [
     "service.name",
     "service_name",
     "k8s_deployment_name",
@@ -37,16 +38,17 @@ const SUFFIX_MIN: usize = 5;
 const SUFFIX_MAX: usize = 10;
 
 impl Correlator {
-    /// The service that an alert from outside is about: one that is known, by the first label that
-    /// names one, else by the first word of its texts that does; else a new one by the name that
-    /// the first label gives. None where nothing names anything, or there is no room for names.
+    /// The service that an alert from outside is about: one that is known, by the first of the
+    /// labels `by` that names one, else by the first word of its texts that does; else a new one by
+    /// the name that the first label gives. None where nothing names anything, or there is no room
+    /// for names.
     pub fn place(
         &mut self,
-        labels: &Labels,
-        annotations: &Labels,
+        (labels, annotations): (&Labels, &Labels),
+        by: &[String],
         now: Timestamp,
     ) -> Option<Arc<Service>> {
-        let subject = || SUBJECT_LABELS.iter().filter_map(|key| labels.get(*key));
+        let subject = || by.iter().filter_map(|key| labels.get(key));
         let weak = || WEAK_LABELS.iter().filter_map(|key| labels.get(*key));
         let known = subject().chain(weak()).find_map(|value| self.known_as(value));
         let known = known.or_else(|| {
@@ -142,7 +144,9 @@ mod tests {
     }
 
     fn placed(label: &[(&str, &str)], annotation: &[(&str, &str)]) -> Option<String> {
-        let service = correlator().place(&labels(label), &labels(annotation), at());
+        let by = SUBJECT_LABELS.map(str::to_owned);
+        let said = (labels(label), labels(annotation));
+        let service = correlator().place((&said.0, &said.1), &by, at());
         service.map(|service| service.name.clone())
     }
 

@@ -11,6 +11,7 @@ use model::{Fingerprint, Incident, IncidentId, PaneDelta, Revision, Row, Service
 use slo::stream::{StreamOptions, Streams};
 
 use crate::command::carry_out;
+use crate::homes::Homes;
 use crate::opening::Openings;
 use crate::pairings::Pairings;
 use crate::persist::{LogEntry, incident_row, next_number_row};
@@ -58,6 +59,7 @@ pub struct Engine {
     pub(crate) traces: TraceIndex,
     pub(crate) book: IncidentBook,
     pub(crate) openings: Openings,
+    pub(crate) homes: Homes,
     pub(crate) refresh: BTreeMap<IncidentId, Refresh>,
     /// Incidents a member of which changed in this turn.
     pub(crate) stirred: BTreeSet<IncidentId>,
@@ -94,6 +96,7 @@ impl Engine {
             traces: TraceIndex::new(slow(&options)),
             book: IncidentBook::new(options.epoch, Arc::clone(&options.tenant)),
             openings: Openings::default(),
+            homes: Homes::default(),
             refresh: BTreeMap::new(),
             stirred: BTreeSet::new(),
             joining: BTreeMap::new(),

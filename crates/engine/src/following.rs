@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use correlate::book::{Note, is_quiet};
+use correlate::book::{MEMBERS_MAX, Note, is_quiet};
 use model::{
     Alert, AlertState, EventType, Fingerprint, Incident, IncidentId, MemberState, Service,
     SpanRecord, Status, Timestamp, TraceId, Urgency,
 };
 
 use crate::command::{merge, reopen, resolve};
+use crate::homes::Home;
 use crate::opening::Opening;
 use crate::refresh::Refresh;
 use crate::{Effect, Engine};
@@ -37,15 +38,43 @@ impl Engine {
             return self.reopen(id, fingerprint);
         }
         let Some(alert) = self.alerts.get(fingerprint).cloned() else { return };
-        if let Some((id, reason)) = self.related_incident(&alert) {
-            return self.join(id, fingerprint, reason);
-        }
-        if self.join_opening(&alert) {
+        let service = self.correlator.service_of(&alert);
+        if service.as_ref().is_some_and(|service| self.join_home(service, &alert)) {
             return;
         }
-        let mut opening = Opening::new(fingerprint, alert.urgency, now);
-        opening.recall = self.recall_for(&[fingerprint]);
-        self.openings.push(opening);
+        let home = match self.related_incident(&alert) {
+            Some((id, reason)) => {
+                self.join(id, fingerprint, reason);
+                Home::Incident(id)
+            }
+            None => Home::Opening(self.join_opening(&alert).unwrap_or_else(|| {
+                let mut opening = Opening::new(fingerprint, alert.urgency, now);
+                opening.recall = self.recall_for(&[fingerprint]);
+                self.openings.push(opening)
+            })),
+        };
+        service.into_iter().for_each(|service| self.homes.settle(service, home));
+    }
+
+    /// Alerts about one service belong together, whatever else is known: in a storm nothing needs
+    /// to be compared.
+    fn join_home(&mut self, service: &Service, alert: &Alert) -> bool {
+        let reason = || format!("both are about {}", service.name);
+        match self.homes.of(service) {
+            Some(Home::Incident(id)) if self.book.get(id).is_some_and(|i| i.status.is_live()) => {
+                self.join(id, alert.fingerprint, reason());
+                return true;
+            }
+            Some(Home::Opening(number)) => {
+                if let Some(opening) = self.openings.of_number(number) {
+                    opening.join(alert.fingerprint, alert.urgency, reason(), self.now);
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        self.homes.leave(service);
+        false
     }
 
     /// An alert asks for more than it did.
@@ -108,15 +137,14 @@ impl Engine {
         })
     }
 
-    fn join_opening(&mut self, alert: &Alert) -> bool {
-        let related = self.openings.iter().enumerate().find_map(|(place, opening)| {
-            Some((place, self.kin(alert, opening.fingerprints.iter().copied())?))
-        });
-        let Some((place, reason)) = related else { return false };
-        if let Some(opening) = self.openings.iter_mut().nth(place) {
-            opening.join(alert.fingerprint, alert.urgency, reason, self.now);
-        }
-        true
+    /// The number of the opening that it joins.
+    fn join_opening(&mut self, alert: &Alert) -> Option<u64> {
+        let (number, reason) = self.openings.iter().find_map(|opening| {
+            Some((opening.number, self.kin(alert, opening.fingerprints.iter().copied())?))
+        })?;
+        let opening = self.openings.of_number(number)?;
+        opening.join(alert.fingerprint, alert.urgency, reason, self.now);
+        Some(number)
     }
 
     /// Why an alert belongs to others. Of those about one service one speaks for all: in a storm
@@ -174,7 +202,11 @@ impl Engine {
         }
         let reason = incident.title.clone();
         let revision = self.book.open(incident, Note::engine(EventType::Opened, reason, now));
-        let _ = self.refresh.insert(revision.incident.id, Refresh::after_opening(now));
+        let id = revision.incident.id;
+        for service in members.iter().filter_map(|alert| self.correlator.service_of(alert)) {
+            self.homes.settle(service, Home::Incident(id));
+        }
+        let _ = self.refresh.insert(id, Refresh::after_opening(now));
         self.correlator.freeze(true);
         self.announce(revision);
     }
@@ -188,7 +220,17 @@ impl Engine {
         for (id, joining) in std::mem::take(&mut self.joining) {
             let Some(incident) = self.book.get(id).cloned() else { continue };
             let mut fingerprints: Vec<_> = incident.members.iter().map(|m| m.fingerprint).collect();
-            fingerprints.extend(joining.iter().map(|(fingerprint, _)| *fingerprint));
+            // Those that ask for the most come first: the others are counted and not looked at
+            // where there is no more room.
+            let urgency = |f: &Fingerprint| self.alerts.get(*f).map(|alert| alert.urgency);
+            let mut new: Vec<_> = joining.iter().map(|(fingerprint, _)| *fingerprint).collect();
+            new.sort_by_key(|fingerprint| std::cmp::Reverse(urgency(fingerprint)));
+            let room = MEMBERS_MAX.saturating_sub(fingerprints.len());
+            let escalates = new.first().and_then(urgency) > Some(incident.urgency);
+            if room == 0 && !escalates {
+                continue;
+            }
+            fingerprints.extend(new.into_iter().take(room.max(1)));
             let reason = joining.into_iter().next().map(|(_, reason)| reason);
             self.revise_from(id, &fingerprints, reason.unwrap_or_default());
         }

@@ -15,6 +15,8 @@ const OPENINGS_MAX: usize = 1000;
 /// An incident that is about to open.
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
+    /// Tells it from others; given when it begins to wait.
+    pub(crate) number: u64,
     /// Its alerts, in the order in which they came.
     pub(crate) fingerprints: Vec<Fingerprint>,
     /// Why they are together, for all but the first.
@@ -34,12 +36,14 @@ pub(crate) struct Opening {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Openings {
     waiting: Vec<Opening>,
+    numbers: u64,
 }
 
 impl Opening {
     /// Begins with its first alert.
     pub(crate) fn new(fingerprint: Fingerprint, urgency: Urgency, now: Timestamp) -> Self {
         Self {
+            number: 0,
             fingerprints: vec![fingerprint],
             reasons: Vec::new(),
             detected_at: now,
@@ -84,19 +88,21 @@ impl Opening {
 }
 
 impl Openings {
-    /// Adds one.
-    pub(crate) fn push(&mut self, opening: Opening) {
-        self.waiting.push(opening);
+    /// Adds one; its number.
+    pub(crate) fn push(&mut self, opening: Opening) -> u64 {
+        self.numbers += 1;
+        self.waiting.push(Opening { number: self.numbers, ..opening });
+        self.numbers
+    }
+
+    /// The one of a number, if it still waits.
+    pub(crate) fn of_number(&mut self, number: u64) -> Option<&mut Opening> {
+        self.waiting.iter_mut().find(|opening| opening.number == number)
     }
 
     /// All that wait, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Opening> {
         self.waiting.iter()
-    }
-
-    /// All that wait, to be changed.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Opening> {
-        self.waiting.iter_mut()
     }
 
     /// The one that an alert belongs to.
@@ -163,7 +169,7 @@ mod tests {
         let mut openings = Openings::default();
         let mut opening = Opening::new(A, Urgency::Page, at(0));
         opening.recall = Some(7);
-        openings.push(opening);
+        let _ = openings.push(opening);
         assert!(openings.due(at(299)).is_empty());
         assert_eq!(openings.next_at(), Some(at(300)));
         let mut answered = openings.clone();
@@ -175,7 +181,7 @@ mod tests {
     #[test]
     fn a_ticket_waits_and_a_page_that_joins_it_shortens_the_wait() {
         let mut openings = Openings::default();
-        openings.push(Opening::new(A, Urgency::Ticket, at(0)));
+        let _ = openings.push(Opening::new(A, Urgency::Ticket, at(0)));
         assert!(openings.due(at(29_999)).is_empty());
         if let Some(opening) = openings.of_member(A) {
             opening.recall = Some(1);
@@ -190,7 +196,7 @@ mod tests {
     #[test]
     fn what_clears_while_it_waits_is_never_told() {
         let mut openings = Openings::default();
-        openings.push(Opening::new(A, Urgency::Ticket, at(0)));
+        let _ = openings.push(Opening::new(A, Urgency::Ticket, at(0)));
         openings.leave(A);
         assert!(openings.due(at(60_000)).is_empty());
     }
@@ -199,7 +205,7 @@ mod tests {
     fn a_full_queue_opens_the_oldest() {
         let mut openings = Openings::default();
         for number in 0..=OPENINGS_MAX as u64 {
-            openings.push(Opening::new(Fingerprint(number), Urgency::Ticket, at(number)));
+            let _ = openings.push(Opening::new(Fingerprint(number), Urgency::Ticket, at(number)));
         }
         let due = openings.due(at(2000));
         assert_eq!(due.iter().map(|o| o.fingerprints[0]).collect::<Vec<_>>(), [Fingerprint(0)]);

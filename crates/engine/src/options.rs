@@ -1,9 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use correlate::SUBJECT_LABELS;
 use slo::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
 use slo::openslo::Composite;
 use slo::slices::Slicing;
+
+use crate::raised::RESOLVE_AFTER;
 
 /// How an engine judges. One engine serves one tenant.
 #[derive(Clone, Debug)]
@@ -28,6 +31,24 @@ pub struct EngineOptions {
     pub series_max: usize,
     /// Where a trace can be looked at, with `{trace_id}`.
     pub trace_url: Option<String>,
+    /// How alerts of other systems are taken.
+    pub raised: RaisedOptions,
+}
+
+/// How alerts of other systems are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RaisedOptions {
+    /// Labels that name the service or workload that an alert is about, the most telling first.
+    pub service_labels: Vec<String>,
+    /// An alert that is neither repeated nor says when it ends is over after this long.
+    pub resolve_after: Duration,
+}
+
+impl Default for RaisedOptions {
+    fn default() -> Self {
+        let service_labels = SUBJECT_LABELS.map(str::to_owned).to_vec();
+        Self { service_labels, resolve_after: RESOLVE_AFTER }
+    }
 }
 
 /// One declared SLO.

@@ -1,6 +1,6 @@
 //! Alerts that other systems raise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use alert::{Condition, Observation};
@@ -9,42 +9,27 @@ use model::{Fingerprint, Labels, RaisedAlert, Severity, Timestamp, Urgency};
 
 use crate::Engine;
 
-/// An alert that is neither repeated nor says when it ends is over after this long: Alertmanager's
-/// `resolve_timeout`.
+/// The default of [`RaisedOptions::resolve_after`]: Alertmanager's `resolve_timeout`.
 pub const RESOLVE_AFTER: Duration = Duration::from_secs(5 * 60);
 /// The label that says how bad an alert is.
 const SEVERITY_LABEL: &str = "severity";
 
-/// When alerts from outside end unless they are repeated.
+/// When to look whether alerts from outside have ended: a repetition moves an end, and is not noted
+/// here until the time comes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Raised {
-    ends: BTreeMap<Fingerprint, Timestamp>,
     due: BTreeSet<(Timestamp, Fingerprint)>,
 }
 
 impl Raised {
-    fn set(&mut self, fingerprint: Fingerprint, ends_at: Timestamp) {
-        if let Some(before) = self.ends.insert(fingerprint, ends_at)
-            && before != ends_at
-        {
-            let _ = self.due.remove(&(before, fingerprint));
-        }
-        let _ = self.due.insert((ends_at, fingerprint));
-    }
-
-    fn end(&mut self, fingerprint: Fingerprint) {
-        if let Some(before) = self.ends.remove(&fingerprint) {
-            let _ = self.due.remove(&(before, fingerprint));
-        }
+    fn look_at(&mut self, fingerprint: Fingerprint, at: Timestamp) {
+        let _ = self.due.insert((at, fingerprint));
     }
 
     fn take_due(&mut self, now: Timestamp) -> Vec<Fingerprint> {
-        let mut ended = Vec::new();
-        while let Some((_, fingerprint)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
-            self.end(fingerprint);
-            ended.push(fingerprint);
-        }
-        ended
+        let later = self.due.split_off(&(now.after(Duration::from_nanos(1)), Fingerprint(0)));
+        let due = std::mem::replace(&mut self.due, later);
+        due.into_iter().map(|(_, fingerprint)| fingerprint).collect()
     }
 }
 
@@ -55,18 +40,15 @@ impl Engine {
         let now = self.now;
         for alert in alerts {
             let fingerprint = Fingerprint::of(&alert.labels);
-            let timeout = now.after(RESOLVE_AFTER);
+            let timeout = now.after(self.options.raised.resolve_after);
             let ends_at = if alert.ends_at.is_set() { alert.ends_at } else { timeout };
             if ends_at <= now {
-                self.raised.end(fingerprint);
                 self.take_back(fingerprint);
-            } else if self.alerts.repeats(fingerprint, now) {
-                self.raised.set(fingerprint, ends_at);
-            } else {
+            } else if !self.alerts.repeats(fingerprint, ends_at, now) {
                 let observation = self.observation_of(alert);
                 self.observe(observation, Routes::default());
-                if self.alerts.get(fingerprint).is_some() {
-                    self.raised.set(fingerprint, ends_at);
+                if self.alerts.repeats(fingerprint, ends_at, now) {
+                    self.raised.look_at(fingerprint, ends_at);
                 }
             }
         }
@@ -75,17 +57,22 @@ impl Engine {
     /// Ends what nobody has repeated.
     pub(crate) fn end_raised(&mut self) {
         for fingerprint in self.raised.take_due(self.now) {
-            self.take_back(fingerprint);
+            match self.alerts.ends_at(fingerprint) {
+                Some(ends_at) if ends_at > self.now => self.raised.look_at(fingerprint, ends_at),
+                Some(_) => self.take_back(fingerprint),
+                None => {}
+            }
         }
     }
 
     /// After a restart nobody knows when alerts end: they have a whole timeout from now.
     pub(crate) fn resume_raised(&mut self) {
-        let ends_at = self.now.after(RESOLVE_AFTER);
+        let ends_at = self.now.after(self.options.raised.resolve_after);
         let external = self.alerts.firing().filter(|alert| alert.external);
         let fingerprints: Vec<Fingerprint> = external.map(|alert| alert.fingerprint).collect();
         for fingerprint in fingerprints {
-            self.raised.set(fingerprint, ends_at);
+            let _ = self.alerts.repeats(fingerprint, ends_at, self.now);
+            self.raised.look_at(fingerprint, ends_at);
         }
     }
 
@@ -112,8 +99,9 @@ impl Engine {
             Severity::Critical => Urgency::Page,
             Severity::Error | Severity::Warning | Severity::Info => Urgency::Ticket,
         };
+        let said = (&alert.labels, &alert.annotations);
         Observation {
-            service: self.correlator.place(&alert.labels, &alert.annotations, self.now),
+            service: self.correlator.place(said, &self.options.raised.service_labels, self.now),
             labels: alert.labels,
             annotations: alert.annotations,
             condition: Condition::Holds,

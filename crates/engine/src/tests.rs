@@ -62,6 +62,7 @@ fn options() -> EngineOptions {
         services_max: 100,
         series_max: 1000,
         trace_url: None,
+        raised: crate::RaisedOptions::default(),
     }
 }
 

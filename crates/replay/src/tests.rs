@@ -46,6 +46,7 @@ fn engine_options() -> EngineOptions {
         services_max: 1000,
         series_max: 10_000,
         trace_url: None,
+        raised: engine::RaisedOptions::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use auth::{Credential, DEFAULT_TENANT, Role};
 use config::{Ack, Config, Loaded};
 use emit::EmitConfig;
-use engine::{AutomaticOptions, EngineOptions, SloOptions};
+use engine::{AutomaticOptions, EngineOptions, RaisedOptions, SloOptions};
 use enrich::{RedactError, Redactor};
 use observe::{AutomaticSettings, Limits, ObserverOptions, SliPlan};
 use receive::GateOptions;
@@ -160,6 +160,10 @@ pub fn engine_options(loaded: &Loaded, seed: u64) -> EngineOptions {
         services_max: services(config),
         series_max: config.limits.series,
         trace_url: config.enrich.trace_url.clone(),
+        raised: RaisedOptions {
+            service_labels: config.alerting.service_labels.clone(),
+            resolve_after: config.alerting.resolve_after,
+        },
     }
 }
 

@@ -148,3 +148,24 @@ fn a_storm_about_one_service_is_one_page_with_bounded_members() {
     let paged = world.deliveries().iter().filter(|d| d.action == Action::Trigger).count();
     assert_eq!(paged, 1);
 }
+
+#[test]
+fn a_cascade_over_twenty_minutes_is_one_incident_and_one_page() {
+    let mut world = World::new();
+    let chain = ["edge", "web", "checkout", "payment", "ledger"];
+    let edges: Vec<(&str, &str)> = chain.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    learn(&mut world, &edges);
+    let mut burning: Vec<RaisedAlert> = Vec::new();
+    for name in chain.iter().rev() {
+        burning.push(alert("HighErrorRate", name));
+        for _ in 0..4 {
+            raise(&mut world, &burning);
+            world.pass(60, &[]);
+        }
+    }
+    assert_eq!(world.engine.incidents().count(), 1);
+    assert_eq!(world.incident().members.len(), chain.len());
+    assert_eq!(world.incident().causes[0].service, "ledger");
+    let paged = world.deliveries().iter().filter(|d| d.action == Action::Trigger).count();
+    assert_eq!(paged, 1);
+}
