@@ -227,6 +227,16 @@ fn sdk_fault(format: &str, client: impl Fn(&Fogbell, &[&str]) -> Client) {
     assert_eq!(subscriber.page(LIMIT).0, delivery);
     records.extend(consumer.read_until_quiet(QUIET));
     assert_eq!(records.iter().filter(|record| is_page_record(record)).count(), 1);
+    check_account(&fogbell);
+}
+
+/// What the daemon says of the numbers behind the page.
+fn check_account(fogbell: &Fogbell) {
+    let told = fogbell.ask(&["slo", "explain", "storefront:availability"]);
+    let wanted = ["storefront", ":availability of ", " 310 ", " 40 ", "firing", "page"];
+    for part in wanted {
+        assert!(told.contains(part), "{part:?} in\n{told}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use auth::Tenant;
-use engine::{Command, Diagnosis, Question, Refusal, Reply, View};
+use engine::{Command, Diagnosis, Question, Refusal, Reply, SloAccount, View};
 use model::{Incident, IncidentId, RaisedAlert};
 
 /// What the API asks of the daemon that it stands in front of.
@@ -25,6 +25,14 @@ pub trait Control: Send + Sync + 'static {
         tenant: &Tenant,
         question: Question,
     ) -> Pin<Box<dyn Future<Output = Result<Diagnosis, Refusal>> + Send>>;
+
+    /// How the numbers of an SLO came to be, of each of its groups; empty if there is none of the
+    /// name.
+    fn account(
+        &self,
+        tenant: &Tenant,
+        slo: String,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<SloAccount>, Refusal>> + Send>>;
 
     /// The newest look at each tenant's SLOs.
     fn views(&self) -> Arc<BTreeMap<Tenant, Arc<View>>>;

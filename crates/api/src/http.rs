@@ -37,6 +37,7 @@ GET  /metrics                        SLOs and fogbell's own metrics, for Prometh
 GET  /api/v1/explain                 what changed; ?since= &until= &service=
 POST /api/v2/alerts                  alerts of other systems, as Alertmanager takes them
 GET  /api/v1/slos                    SLOs and their numbers, worst first; ?service= &limit=
+GET  /api/v1/slos/{name}             how the numbers of one came to be
 GET  /api/v1/incidents               ?status= &urgency= &service= &since= &page_size= &page_token=
 GET  /api/v1/incidents/{id}          ?revision=
 POST /api/v1/incidents/{id}/{verb}   acknowledge, resolve, reopen, close, snooze, annotate
@@ -52,6 +53,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/api/v2/alerts", post(alerts::post))
         .route("/api/v1/explain", get(explain::get))
         .route("/api/v1/slos", get(slos::list))
+        .route("/api/v1/slos/{name}", get(slos::account))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::get))
         .route("/api/v1/incidents/{id}/{verb}", post(incidents::command))

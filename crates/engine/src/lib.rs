@@ -3,6 +3,7 @@
 //! [`Engine`] is the one boundary of the core: `handle(input, now)`, `poll_effect()`,
 //! `poll_timeout()`, and rows to restore from. It never waits, reads no clock and touches no IO.
 
+mod account;
 mod command;
 mod composites;
 mod counting;
@@ -29,6 +30,7 @@ mod services;
 mod slices;
 mod view;
 
+pub use account::{RuleAccount, SloAccount, WindowAccount};
 pub use correlate::Diagnosis;
 pub use effect::Effect;
 pub use engine::Engine;

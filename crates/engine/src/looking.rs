@@ -27,7 +27,7 @@ impl Engine {
         }
     }
 
-    fn status(&self, series: &Series, judgement: &Judgement) -> SloStatus {
+    pub(crate) fn status(&self, series: &Series, judgement: &Judgement) -> SloStatus {
         let state = |urgency| {
             let alert = self.alerts.get(series.fingerprint(urgency));
             alert.map_or(AlertState::Inactive, |alert| alert.state)

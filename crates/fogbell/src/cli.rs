@@ -215,6 +215,11 @@ pub(crate) struct SloArgs {
 pub(crate) enum SloVerb {
     /// List SLOs, worst first (the default)
     List,
+    /// Say how the numbers of one came to be: counts, coverage, rules, the traces behind them
+    Explain {
+        /// Its name, as `slo list` prints it
+        name: String,
+    },
     /// Print Prometheus recording rules that give fogbell's gauges the names of other tools
     Rules {
         #[command(flatten)]

@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 
 use api::{Control, Health};
 use auth::Tenant;
-use engine::{Command, Diagnosis, Question, Refusal, Reply, View};
+use engine::{Command, Diagnosis, Question, Refusal, Reply, SloAccount, View};
 use journal::Journal;
 use model::{Incident, IncidentId, RaisedAlert};
 use telemetry::Recorder;
@@ -52,6 +52,19 @@ impl Control for Controls {
         let message = ToHub::Question { tenant: Arc::clone(tenant), question, reply };
         let sent = self.to_hub.try_send(message).is_ok();
         Box::pin(async move { if sent { answer.await.unwrap_or_else(|_| busy()) } else { busy() } })
+    }
+
+    fn account(
+        &self,
+        tenant: &Tenant,
+        slo: String,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<SloAccount>, Refusal>> + Send>> {
+        let (reply, answer) = oneshot::channel();
+        let message = ToHub::Account { tenant: Arc::clone(tenant), slo, reply };
+        let sent = self.to_hub.try_send(message).is_ok();
+        Box::pin(
+            async move { if sent { answer.await.map_or_else(|_| busy(), Ok) } else { busy() } },
+        )
     }
 
     fn views(&self) -> Arc<BTreeMap<Tenant, Arc<View>>> {

@@ -116,6 +116,9 @@ impl Hub {
                 // Who asked may be gone.
                 let _ = reply.send(self.engine(&tenant).answer(&question));
             }
+            ToHub::Account { tenant, slo, reply } => {
+                let _ = reply.send(self.engine(&tenant).account(&slo));
+            }
             ToHub::Redefine(options) => self.redefine(*options),
             ToHub::Drain => {}
         }

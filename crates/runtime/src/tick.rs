@@ -1,7 +1,7 @@
 //! What goes between workers, hub and journal.
 
 use auth::Tenant;
-use engine::{Command, Diagnosis, EngineOptions, Question, Refusal, Reply};
+use engine::{Command, Diagnosis, EngineOptions, Question, Refusal, Reply, SloAccount};
 use model::{Outgoing, PaneDelta, RaisedAlert, Revision, Row, SpanRecord, Timestamp, TraceId};
 use tokio::sync::oneshot;
 
@@ -32,6 +32,8 @@ pub(crate) enum ToHub {
         question: Question,
         reply: oneshot::Sender<Result<Diagnosis, Refusal>>,
     },
+    /// How the numbers of an SLO came to be, and where the answer goes.
+    Account { tenant: Tenant, slo: String, reply: oneshot::Sender<Vec<SloAccount>> },
     /// New definitions.
     Redefine(Box<EngineOptions>),
     /// Judge and write down what there is, then end.

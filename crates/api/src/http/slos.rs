@@ -1,12 +1,13 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use engine::{SloStatus, View, WindowStatus};
+use engine::{SloAccount, SloStatus, View, WindowStatus};
 use http::{StatusCode, Uri};
 use model::AlertState;
 use serde_json::{Value, json};
+use slo::judge::Verdict;
 use slo::presence::WindowState;
 use tonic::Code;
 
@@ -41,6 +42,75 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, request: Request) ->
         Ok(listing) => respond(StatusCode::OK, listing),
         Err(error) => Fault::new(Code::Internal, error.to_string()).into_response(),
     }
+}
+
+/// How the numbers of an SLO came to be, for each of its groups.
+pub(super) async fn account(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    let accounts = async {
+        let caller = reader(&shared, &parts)?;
+        let accounts = shared.control.account(&caller.tenant, name.clone()).await?;
+        if accounts.is_empty() {
+            return Err(Fault::new(Code::NotFound, format!("there is no SLO {name}")));
+        }
+        Ok(accounts)
+    };
+    match accounts.await {
+        Ok(accounts) => {
+            let slos: Vec<Value> = accounts.iter().map(told).collect();
+            respond(StatusCode::OK, json!({ "slos": slos }).to_string())
+        }
+        Err(fault) => fault.into_response(),
+    }
+}
+
+fn told(account: &SloAccount) -> Value {
+    let mut told = status(&account.status);
+    let windows = account.windows.iter().map(|window| {
+        json!({
+            "windowSeconds": window.window.as_secs(),
+            "good": window.good,
+            "bad": window.bad,
+            "badObserved": window.bad_observed,
+            "uncertain": window.uncertain,
+            "expectedTotal": window.expected_total,
+            "coveredSeconds": window.covered.as_secs_f64(),
+        })
+    });
+    let rules = account.rules.iter().map(|rule| {
+        let verdict = match rule.verdict {
+            Verdict::Firing => "FIRING",
+            Verdict::Waiting => "WAITING",
+            Verdict::Quiet => "QUIET",
+            Verdict::Frozen => "FROZEN",
+        };
+        json!({ "rule": rule.text, "urgency": rule.urgency.as_str(), "verdict": verdict })
+    });
+    let events = account.bad_events.iter().map(|event| {
+        json!({
+            "at": event.at.to_string(),
+            "traceId": event.trace_id.to_string(),
+            "operation": &*event.operation,
+            "reason": &*event.reason,
+            "durationSeconds": event.duration_ns as f64 / 1e9,
+        })
+    });
+    if let Some(fields) = told.as_object_mut() {
+        let more = [
+            ("judgedWith", windows.collect::<Vec<_>>().into()),
+            ("rules", rules.collect::<Vec<_>>().into()),
+            ("badEventsMin", account.bad_events_min.into()),
+            ("heardAt", account.heard_at.is_set().then(|| account.heard_at.to_string()).into()),
+            ("tooLateForTheirSlice", account.unjudged.into()),
+            ("badEvents", events.collect::<Vec<_>>().into()),
+        ];
+        fields.extend(more.map(|(name, value): (&str, Value)| (name.to_owned(), value)));
+    }
+    told
 }
 
 fn wanted(uri: &Uri) -> Result<Wanted, Fault> {

@@ -8,7 +8,7 @@ use auth::{Credential, Credentials, Role, Tenant};
 use axum::body::Body;
 use bytes::Bytes;
 use contract::v1::incident_service_client::IncidentServiceClient;
-use engine::{Command, Diagnosis, Question, Refusal, Reply, Verb, View};
+use engine::{Command, Diagnosis, Question, Refusal, Reply, SloAccount, Verb, View};
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -172,6 +172,26 @@ impl Control for Daemon {
         };
         let refusal = || Refusal::Impossible("service: unheard is not known".to_owned());
         Box::pin(async move { known.then_some(diagnosis).ok_or_else(refusal) })
+    }
+
+    fn account(
+        &self,
+        tenant: &Tenant,
+        slo: String,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<SloAccount>, Refusal>> + Send>> {
+        let view = self.views.lock().get(tenant).cloned().unwrap_or_default();
+        let of = view.slos.iter().filter(|status| *status.name == *slo).cloned();
+        let account = |status| SloAccount {
+            status,
+            windows: Vec::new(),
+            rules: Vec::new(),
+            bad_events_min: 10,
+            heard_at: Timestamp::ZERO,
+            unjudged: 0,
+            bad_events: Vec::new(),
+        };
+        let accounts = of.map(account).collect();
+        Box::pin(async move { Ok(accounts) })
     }
 
     fn views(&self) -> Arc<BTreeMap<Tenant, Arc<View>>> {

@@ -102,5 +102,13 @@ async fn slos_come_worst_first() {
     let one = port.get("/api/v1/slos?limit=1&service=checkout").await.json();
     assert_eq!((one["total"].as_u64(), one["slos"].as_array().map(Vec::len)), (Some(4), Some(1)));
     assert_eq!(port.get("/api/v1/slos?limit=0").await.refusal().0, 400);
+    let name = all["slos"][0]["name"].as_str().expect("a name").to_owned();
+    let told = port.get(&format!("/api/v1/slos/{name}")).await.json();
+    assert_eq!(
+        (&told["slos"][0]["name"], &told["slos"][0]["badEventsMin"]),
+        (&all["slos"][0]["name"], &10.into())
+    );
+    let missing = port.get("/api/v1/slos/nothing").await.refusal();
+    assert_eq!((missing.0, missing.2.as_str()), (404, "there is no SLO nothing"));
     assert_eq!(port.get("/api/v1/slos?service=other").await.json()["total"], 0);
 }

@@ -171,3 +171,23 @@ fn services_beyond_the_cap_are_judged_together() {
     let told: u64 = view.slos.iter().map(|slo| slo.good_total).sum();
     assert_eq!((good, told), (50 * 1000, 150 * 1000), "no event is lost");
 }
+
+#[test]
+fn an_account_says_how_the_numbers_of_an_slo_came_to_be() {
+    let mut world = World::new();
+    world.pass(60, &[("shop", HEALTHY)]);
+    world.pass(5, &[("shop", BROKEN)]);
+    let accounts = world.engine.account("shop:availability");
+    let [account] = accounts.as_slice() else { panic!("{accounts:?}") };
+    let five_minutes = account.windows.iter().find(|w| w.window == Duration::from_secs(300));
+    let five_minutes = five_minutes.expect("a window of the table");
+    assert_eq!((five_minutes.good, five_minutes.bad), (60 * 100 + 5 * 50, 5 * 50));
+    assert_eq!(five_minutes.bad_observed, 250);
+    assert_eq!(account.windows.len(), account.status.windows.len());
+    assert_eq!(account.rules.len(), DEFAULT_RULES.len());
+    assert_eq!(account.rules[0].verdict, slo::judge::Verdict::Firing);
+    assert!(account.rules[0].text.contains("14.4"), "{}", account.rules[0].text);
+    assert_eq!((account.bad_events_min, account.heard_at), (10, world.now));
+    assert!(!account.bad_events.is_empty());
+    assert!(world.engine.account("nothing").is_empty());
+}
