@@ -53,6 +53,7 @@ impl Storm {
             bad_events_min: 10,
             services_max: 1_000,
             series_max: 1_000,
+            groups_max: 2_000,
             trace_url: None,
             raised: engine::RaisedOptions::default(),
         };

@@ -72,6 +72,7 @@ fn control_plane(start: Timestamp) -> Engine {
         bad_events_min: 10,
         services_max: 1000,
         series_max: 1000,
+        groups_max: 2_000,
         trace_url: None,
         raised: engine::RaisedOptions::default(),
     };

@@ -150,7 +150,7 @@ impl Engine {
 
     /// The series that an alert is about.
     pub(crate) fn series_of_alert(&self, fingerprint: Fingerprint) -> Option<&Series> {
-        self.series.iter().find(|series| [series.page, series.ticket].contains(&fingerprint))
+        self.series.of_alert(fingerprint)
     }
 }
 

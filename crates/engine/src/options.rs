@@ -29,6 +29,8 @@ pub struct EngineOptions {
     pub services_max: usize,
     /// SLI series held; beyond that new ones are counted and not judged.
     pub series_max: usize,
+    /// Groups of one declared SLO; what is beyond counts as one more.
+    pub groups_max: usize,
     /// Where a trace can be looked at, with `{trace_id}`.
     pub trace_url: Option<String>,
     /// How alerts of other systems are taken.

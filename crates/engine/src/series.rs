@@ -92,12 +92,16 @@ pub(crate) struct SeriesTable {
     by_key: HashMap<SeriesKey, u32>,
     by_worker: HashMap<(u32, u32), (Arc<SeriesKey>, u32)>,
     by_ordinal: HashMap<u32, u32>,
+    by_alert: HashMap<Fingerprint, u32>,
     /// Made since the last call of [`SeriesTable::take_born`].
     born: Vec<(u32, SeriesKey)>,
     composites: Vec<u32>,
     next_ordinal: u32,
     templates: Templates,
     series_max: usize,
+    /// How many groups each declared SLO has, the one of all others aside.
+    groups: HashMap<Arc<str>, usize>,
+    groups_max: usize,
     refused: u64,
 }
 
@@ -130,11 +134,14 @@ impl SeriesTable {
             by_key: HashMap::with_hasher(hasher.clone()),
             by_worker: HashMap::with_hasher(hasher.clone()),
             by_ordinal: HashMap::with_hasher(hasher.clone()),
+            by_alert: HashMap::with_hasher(hasher.clone()),
             born: Vec::new(),
             composites: Vec::new(),
             next_ordinal: 0,
             templates: Templates::new(options, hasher),
             series_max: options.series_max,
+            groups: HashMap::with_hasher(hasher.clone()),
+            groups_max: options.groups_max,
             refused: 0,
         };
         table.declare(options);
@@ -185,20 +192,43 @@ impl SeriesTable {
         Some(index)
     }
 
-    /// The index of a series by its key; makes it if it is new.
+    /// The index of a series by its key; makes it if it is new. Groups that there is no room for
+    /// count as one, [`Service::OVERFLOW`], of which each SLO has its own: totals stay exact.
     pub(crate) fn index_of(&mut self, key: &SeriesKey) -> Option<u32> {
         let key = identity(key);
         if let Some(index) = self.by_key.get(&key) {
             return Some(*index);
         }
-        if self.all.len() >= self.series_max {
-            self.refused += 1;
-            return None;
+        let has_room = self.all.len() < self.series_max && self.has_room_for_group(&key);
+        let key = if has_room { key } else { self.overflow_of(&key)? };
+        if let Some(index) = self.by_key.get(&key) {
+            return Some(*index);
         }
         let slo = self.templates.slo_of(&key)?;
         let ordinal = self.next_ordinal;
         self.born.push((ordinal, key.clone()));
         self.insert(Series::new(ordinal, key, slo))
+    }
+
+    fn has_room_for_group(&self, key: &SeriesKey) -> bool {
+        let SeriesKey::Declared { slo, group } = key else { return true };
+        let known = self.groups.get(slo).copied().unwrap_or_default();
+        group.is_empty() || is_overflow(group) || known < self.groups_max
+    }
+
+    /// Where events of a group go that there is no room for. Events of a service that there is no
+    /// room for go nowhere, and are counted.
+    fn overflow_of(&mut self, key: &SeriesKey) -> Option<SeriesKey> {
+        match key {
+            SeriesKey::Declared { slo, group } if !group.is_empty() => {
+                let group = group.iter().map(|_| Arc::from(Service::OVERFLOW)).collect();
+                Some(SeriesKey::Declared { slo: Arc::clone(slo), group })
+            }
+            SeriesKey::Declared { .. } | SeriesKey::Automatic { .. } => {
+                self.refused += 1;
+                None
+            }
+        }
     }
 
     /// Puts a series back as the store holds it. `None` if nobody judges it any more.
@@ -221,8 +251,17 @@ impl SeriesTable {
     fn insert(&mut self, series: Series) -> Option<u32> {
         let index = u32::try_from(self.all.len()).ok()?;
         self.next_ordinal = self.next_ordinal.max(series.ordinal.checked_add(1)?);
+        if let SeriesKey::Declared { slo, group } = &*series.key
+            && !group.is_empty()
+            && !is_overflow(group)
+        {
+            *self.groups.entry(Arc::clone(slo)).or_default() += 1;
+        }
         let _ = self.by_key.insert(SeriesKey::clone(&series.key), index);
         let _ = self.by_ordinal.insert(series.ordinal, index);
+        for alert in [series.page, series.ticket] {
+            let _ = self.by_alert.insert(alert, index);
+        }
         self.all.push(series);
         Some(index)
     }
@@ -235,6 +274,11 @@ impl SeriesTable {
 
     pub(crate) fn index_of_ordinal(&self, ordinal: u32) -> Option<u32> {
         self.by_ordinal.get(&ordinal).copied()
+    }
+
+    /// The series whose alert it is.
+    pub(crate) fn of_alert(&self, alert: Fingerprint) -> Option<&Series> {
+        self.by_alert.get(&alert).and_then(|index| self.get(*index))
     }
 
     /// Series that were made since the last call.
@@ -277,10 +321,13 @@ impl SeriesTable {
     pub(crate) fn redefine(&mut self, options: &EngineOptions, hasher: &RandomState) {
         self.templates = Templates::new(options, hasher);
         self.series_max = options.series_max;
+        self.groups_max = options.groups_max;
+        self.groups.clear();
         let old = std::mem::take(&mut self.all);
         self.by_key.clear();
         self.by_worker.clear();
         self.by_ordinal.clear();
+        self.by_alert.clear();
         for mut series in old {
             let Some(slo) = self.templates.slo_of(&series.key) else { continue };
             series.windows = series.windows.with_plan(Arc::clone(&slo.plan));
@@ -454,6 +501,11 @@ fn declared_slo(
 
 fn ungrouped(slo: &Arc<str>) -> SeriesKey {
     SeriesKey::Declared { slo: Arc::clone(slo), group: Vec::new() }
+}
+
+/// Whether these are the values of the group of all others.
+fn is_overflow(group: &[Arc<str>]) -> bool {
+    group.iter().all(|value| **value == *Service::OVERFLOW)
 }
 
 /// A series' key without its source: events of either source count in the same windows.

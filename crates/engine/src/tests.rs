@@ -14,6 +14,7 @@ use slo::judge::{DEFAULT_RULES, Fraction, Objective};
 use crate::{AutomaticOptions, Command, Effect, Engine, EngineOptions, Input, Refusal, Verb};
 
 mod composites;
+mod groups;
 mod incidents;
 mod policies;
 mod raised;
@@ -61,6 +62,7 @@ fn options() -> EngineOptions {
         bad_events_min: 10,
         services_max: 100,
         series_max: 1000,
+        groups_max: 2_000,
         trace_url: None,
         raised: crate::RaisedOptions::default(),
     }

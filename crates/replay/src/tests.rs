@@ -45,6 +45,7 @@ fn engine_options() -> EngineOptions {
         bad_events_min: 10,
         services_max: 1000,
         series_max: 10_000,
+        groups_max: 2_000,
         trace_url: None,
         raised: engine::RaisedOptions::default(),
     }

@@ -159,6 +159,7 @@ pub fn engine_options(loaded: &Loaded, seed: u64) -> EngineOptions {
         bad_events_min: config.alerting.bad_events_min,
         services_max: services(config),
         series_max: config.limits.series,
+        groups_max: config.limits.groups_per_slo,
         trace_url: config.enrich.trace_url.clone(),
         raised: RaisedOptions {
             service_labels: config.alerting.service_labels.clone(),

@@ -1,0 +1,68 @@
+//! Groups of an SLO beyond what there is room for.
+
+use super::*;
+use crate::SloOptions;
+
+const GROUPS: u64 = 8;
+
+fn grouped(groups_max: usize, series_max: usize) -> EngineOptions {
+    let slo = SloOptions {
+        name: "routes".into(),
+        service: "shop".into(),
+        objective: objective("0.99"),
+        window: Duration::from_secs(30 * 86_400),
+        slicing: None,
+        rules: None,
+        no_data: Vec::new(),
+        composite: None,
+        part_of: None,
+        group_by: vec!["route".into()],
+        runbook: None,
+    };
+    EngineOptions { slos: vec![slo], automatic: None, groups_max, series_max, ..options() }
+}
+
+/// A worker's counts of all groups; of the n-th, n good events and one bad one.
+fn counts(worker: u32, at: Timestamp) -> PaneDelta {
+    let series = |n: u64| SeriesDelta {
+        id: n as u32,
+        key: Arc::new(SeriesKey::Declared {
+            slo: "routes".into(),
+            group: vec![format!("/{n}").into()],
+        }),
+        panes: vec![PaneCount { pane: at.pane(), count: Count::observed(n, 1) }],
+        exemplars: Vec::new(),
+    };
+    PaneDelta { worker, series: (0..GROUPS).map(series).collect(), ..PaneDelta::default() }
+}
+
+/// Groups by name with their events.
+fn told(world: &World) -> Vec<(String, u64)> {
+    let view = world.engine.view();
+    let of = |slo: &crate::SloStatus| (slo.group[0].1.to_string(), slo.good_total + slo.bad_total);
+    view.slos.iter().map(of).collect()
+}
+
+#[test]
+fn groups_beyond_the_cap_count_as_one_and_the_total_stays_exact() {
+    for options in [grouped(3, 1_000), grouped(1_000, 3)] {
+        let mut world = World::of(options);
+        for second in 1..=10 {
+            world.now = world.now.after(Duration::from_secs(1));
+            let delta = counts(second % 2, world.now);
+            world.handle(Input::Delta(Box::new(delta)));
+            world.handle(Input::Judge);
+            world.handle(Input::Checkpoint);
+        }
+        let all: u64 = 10 * (0..GROUPS).map(|n| n + 1).sum::<u64>();
+        let groups = told(&world);
+        assert_eq!(groups.iter().map(|(_, events)| events).sum::<u64>(), all);
+        let rest = 10 * (3..GROUPS).map(|n| n + 1).sum::<u64>();
+        let named = |name: &str| groups.iter().find(|(group, _)| group == name).map(|g| g.1);
+        assert_eq!((groups.len(), named("__overflow__"), named("/2")), (4, Some(rest), Some(30)));
+        assert_eq!(world.engine.view().dropped.series_refused, 0);
+        world.restart(Duration::from_secs(1));
+        world.handle(Input::Judge);
+        assert_eq!(told(&world), groups);
+    }
+}
