@@ -9,7 +9,7 @@ use model::{Fingerprint, Labels, RaisedAlert, Severity, Timestamp, Urgency};
 
 use crate::Engine;
 
-/// The default of [`RaisedOptions::resolve_after`]: Alertmanager's `resolve_timeout`.
+/// The default of [`RaisedOptions::resolve_after`](crate::RaisedOptions::resolve_after): Alertmanager's `resolve_timeout`.
 pub const RESOLVE_AFTER: Duration = Duration::from_secs(5 * 60);
 /// The label that says how bad an alert is.
 const SEVERITY_LABEL: &str = "severity";

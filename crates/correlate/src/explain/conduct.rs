@@ -88,7 +88,7 @@ impl Changes {
             if before.total < RUNS_MIN || after.total < RUNS_MIN {
                 continue;
             }
-            let steps = Steps2::of(contrast, *doing, before, after);
+            let steps = StepRates::of(contrast, *doing, before, after);
             for (step, (was, is)) in &steps.rates {
                 let Some(change) = steps.change(*doing, *step, *was, *is) else { continue };
                 if was > is
@@ -186,7 +186,7 @@ fn effect(was: f64, is: f64, lost: f64) -> f64 {
 }
 
 /// How often an operation took each of its steps, per run.
-struct Steps2 {
+struct StepRates {
     runs: (Runs, Runs),
     rates: BTreeMap<Doing, (f64, f64)>,
     counts: BTreeMap<Doing, (Steps, Steps)>,
@@ -194,7 +194,7 @@ struct Steps2 {
     lost: f64,
 }
 
-impl Steps2 {
+impl StepRates {
     fn of(contrast: &Contrast<'_>, doing: Doing, before: Runs, after: Runs) -> Self {
         let steps = contrast.correlator.habits.steps_of(doing);
         let counts: BTreeMap<Doing, (Steps, Steps)> =
