@@ -13,24 +13,36 @@ const SETS: [&str; 2] = ["../shared/data/nezha/labels.json", "../shared/data/itb
 /// first may be another set.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     let (sets, flags) = match arguments.split_first() {
-        Some((first, rest)) if !first.starts_with('-') => (vec![root.join(first)], rest),
-        _ => (SETS.map(|set| root.join(set)).to_vec(), arguments),
+        Some((named, rest)) if !named.starts_with('-') => {
+            let set = root.join(named);
+            if !set.exists() {
+                let what =
+                    "a file of labels whose recordings lie beside it, or a folder of scenarios";
+                return Err(format!("{}: not there; {what} is wanted", set.display()));
+            }
+            (vec![set], rest)
+        }
+        _ => (known(root), arguments),
     };
-    let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) =
-        sets.into_iter().partition(|set| set.exists());
-    for set in &missing {
-        eprintln!("{} is not here, and is left out", set.display());
-    }
-    if there.is_empty() {
-        let what = "name a file of labels whose recordings lie beside it, or a folder of scenarios";
-        return Err(format!("there is nothing to score: {what}"));
+    if sets.is_empty() {
+        return Ok(());
     }
     let build = cargo(root, &["build", "--release", "--locked", "--package", "fogbell"]);
     finish(build, "building fogbell")?;
-    for set in there {
+    for set in sets {
         let mut replay = Command::new(root.join("target/release/fogbell"));
         replay.args(["replay", "--score"]).arg(&set).args(flags).current_dir(root);
         finish(replay, "scoring")?;
     }
     Ok(())
+}
+
+/// The sets that are here; of each other one it is said that it is left out.
+fn known(root: &Path) -> Vec<PathBuf> {
+    let (here, missing): (Vec<PathBuf>, Vec<PathBuf>) =
+        SETS.iter().map(|set| root.join(set)).partition(|set| set.exists());
+    for set in &missing {
+        eprintln!("{} is not here, and is left out", set.display());
+    }
+    here
 }

@@ -36,31 +36,45 @@ const INCIDENT: Row = Row { mode: "incident", method: FOGBELL };
 const BASELINES: [(Baseline, &str); 2] =
     [(Baseline::AlertCount, "alert-count"), (Baseline::RobustScorer, "robust-scorer")];
 
-/// Scores every case of the labels, or the scenarios of a folder. A case whose recording cannot be read is told and left out,
-/// and the exit code says so.
+/// Scores every case of the labels, or the scenarios of a folder, and prints the figures.
+///
+/// A case whose label or recording cannot be read is told and left out, and the exit code says so.
 pub(super) fn run(args: &ReplayArgs, file: &Path) -> Outcome {
     let Ok(loaded) = settings::load(&args.config) else { return Ok(ExitCode::from(USAGE)) };
     let (observer, engine) = super::options(&loaded)?;
-    let mut tallies = Tallies::new();
-    let mut is_whole = true;
-    let labels = if file.is_dir() {
-        scenarios::score(file, &observer, &engine, &mut tallies)?;
-        Vec::new()
-    } else {
-        labels::read(file)?
-    };
-    for label in &labels {
-        if let Err(error) = score(label, &observer, &engine, args.by_fault, &mut tallies) {
-            is_whole = false;
-            note(&format!("fogbell: {}: {error:#}; the case is left out", label.case));
-        }
-    }
+    let (tallies, is_whole) = tally(file, &observer, &engine, args.by_fault)?;
     if args.json {
         tallies.iter().for_each(|(key, tally)| say(&table::json(key, tally, args.by_fault)));
     } else {
         table::lines(&tallies).iter().for_each(|line| say(line));
     }
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The figures, and whether nothing was left out.
+fn tally(
+    file: &Path,
+    observer: &ObserverOptions,
+    engine: &EngineOptions,
+    by_fault: bool,
+) -> anyhow::Result<(Tallies, bool)> {
+    let mut tallies = Tallies::new();
+    if file.is_dir() {
+        scenarios::score(file, observer, engine, &mut tallies)?;
+        return Ok((tallies, true));
+    }
+    let labels = labels::read(file)?;
+    let mut is_whole = labels.broken.is_empty();
+    for why in &labels.broken {
+        note(&format!("fogbell: {why}; the entry is left out"));
+    }
+    for label in &labels.whole {
+        if let Err(error) = score(label, observer, engine, by_fault, &mut tallies) {
+            is_whole = false;
+            note(&format!("fogbell: {}: {error:#}; the case is left out", label.case));
+        }
+    }
+    Ok((tallies, is_whole))
 }
 
 fn score(
@@ -90,9 +104,12 @@ fn score(
     let read = began.elapsed();
     for (baseline, method) in BASELINES {
         let began = Instant::now();
-        let suspects = telemetry.rank(baseline, label.truth.injected_at);
+        let suspects = telemetry.rank(baseline);
         let shown = Shown { suspects, told: None, took: read + began.elapsed() };
         add(Row { mode: EXPLAIN, method }, &shown);
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use shop::{Export, Fault, Shop, ShopOptions};
 use super::recording::Item;
 use super::*;
 
-const START_S: u64 = 1_795_400_000;
+pub(super) const START_S: u64 = 1_795_400_000;
 
 fn as_json(export: &Export) -> String {
     match export {
@@ -23,7 +23,7 @@ fn as_json(export: &Export) -> String {
 }
 
 /// What the shop exports in `seconds` with a fault after 20.
-fn recorded(fault: Option<Fault>, seconds: u64) -> Vec<Export> {
+pub(super) fn recorded(fault: Option<Fault>, seconds: u64) -> Vec<Export> {
     let start = Timestamp::from_unix_s(START_S);
     let options = ShopOptions {
         fault,
@@ -36,11 +36,11 @@ fn recorded(fault: Option<Fault>, seconds: u64) -> Vec<Export> {
     (1..=seconds).flat_map(|second| shop.advance(until(second))).collect()
 }
 
-fn lines(exports: &[Export]) -> String {
+pub(super) fn lines(exports: &[Export]) -> String {
     exports.iter().map(|export| as_json(export) + "\n").collect()
 }
 
-fn written(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+pub(super) fn written(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();
     path

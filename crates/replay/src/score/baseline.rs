@@ -9,10 +9,13 @@ use super::Suspect;
 
 mod walk;
 
-/// Width of the buckets in which telemetry is summed up.
-const BUCKET_S: u64 = 10;
+/// Width of the buckets in which telemetry is summed up; the first one after the fault begins with
+/// it.
+const BUCKET_NS: i128 = 10 * 1_000_000_000;
 /// How many series are kept; further ones are not looked at.
 const SERIES_MAX: usize = 100_000;
+/// How many spans' durations are kept; further ones are not looked at.
+const DURATIONS_MAX: usize = 4_000_000;
 /// Fewer buckets before the injection tell no spread.
 const BEFORE_MIN: usize = 2;
 /// SimpleRCA: standard deviations above the mean, multiple of the P95 of durations, and how many
@@ -54,17 +57,35 @@ struct Sum {
     sum: f64,
 }
 
+/// Values by the number of the bucket, counted from the fault; those before it are negative.
+type Buckets<T> = BTreeMap<i64, T>;
+
 /// Telemetry summed up by service and 10 seconds, as far as the baselines look at it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Telemetry {
-    sums: BTreeMap<(String, Measure), BTreeMap<u64, Sum>>,
-    /// Durations by service and operation, each with its moment.
-    durations: BTreeMap<(String, String), Vec<(u64, u64)>>,
+    /// When the fault began.
+    since: Timestamp,
+    sums: BTreeMap<(String, Measure), Buckets<Sum>>,
+    /// Durations by service and operation.
+    durations: BTreeMap<(String, String), Buckets<Vec<u64>>>,
+    duration_count: usize,
     /// The instance that was heard last of a service.
     instances: BTreeMap<String, String>,
 }
 
 impl Telemetry {
+    /// Nothing yet, of a fault that began at `since`.
+    #[must_use]
+    pub const fn new(since: Timestamp) -> Self {
+        Self {
+            since,
+            sums: BTreeMap::new(),
+            durations: BTreeMap::new(),
+            duration_count: 0,
+            instances: BTreeMap::new(),
+        }
+    }
+
     /// Takes a request of OTLP protobuf.
     ///
     /// # Errors
@@ -80,13 +101,13 @@ impl Telemetry {
         Ok(())
     }
 
-    /// What a method says of a fault that began at `since`.
+    /// What a method says of the fault.
     #[must_use]
-    pub fn rank(&self, by: Baseline, since: Timestamp) -> Ranking {
+    pub fn rank(&self, by: Baseline) -> Ranking {
         let mut scores: BTreeMap<&str, f64> = BTreeMap::new();
         match by {
-            Baseline::AlertCount => self.count_alerts(since, &mut scores),
-            Baseline::RobustScorer => self.score(since, &mut scores),
+            Baseline::AlertCount => self.count_alerts(&mut scores),
+            Baseline::RobustScorer => self.score(&mut scores),
         }
         let mut scored: Vec<(&str, f64)> =
             scores.into_iter().filter(|(_, score)| *score > 0.0).collect();
@@ -98,10 +119,10 @@ impl Telemetry {
         scored.into_iter().map(suspect).collect()
     }
 
-    fn count_alerts<'a>(&'a self, since: Timestamp, alerts: &mut BTreeMap<&'a str, f64>) {
+    fn count_alerts<'a>(&'a self, alerts: &mut BTreeMap<&'a str, f64>) {
         let mut alert = |service: &'a str| *alerts.entry(service).or_default() += 1.0;
         for ((service, measure), buckets) in &self.sums {
-            let (before, after) = split(measure, buckets, since);
+            let (before, after) = split(measure, buckets);
             let fires = match measure {
                 Measure::Errors => {
                     let total = |side: &[f64]| side.iter().sum::<f64>();
@@ -116,22 +137,18 @@ impl Telemetry {
             }
         }
         for ((service, _), durations) in &self.durations {
-            let is_before = |at: u64| at < since.unix_ns();
-            let side = |before: bool| -> Vec<u64> {
-                let of_side = durations.iter().filter(|(at, _)| is_before(*at) == before);
-                of_side.map(|(_, duration)| *duration).collect()
-            };
-            if let Some((was, is)) = p95(side(true)).zip(p95(side(false)))
-                && is as f64 > P95_RATIO * was as f64
-            {
+            let was = p95(durations.range(..0).flat_map(|(_, of_bucket)| of_bucket));
+            let is = p95(durations.range(0..).flat_map(|(_, of_bucket)| of_bucket));
+            if was.zip(is).is_some_and(|(was, is)| is as f64 > P95_RATIO * was as f64) {
                 alert(service);
             }
         }
     }
 
-    fn score<'a>(&'a self, since: Timestamp, scores: &mut BTreeMap<&'a str, f64>) {
-        for ((service, measure), buckets) in &self.sums {
-            let (mut before, after) = split(measure, buckets, since);
+    fn score<'a>(&'a self, scores: &mut BTreeMap<&'a str, f64>) {
+        let summed = self.sums.iter();
+        let summed = summed.map(|((service, m), buckets)| (service.as_str(), split(m, buckets)));
+        for (service, (mut before, after)) in summed.chain(self.tails()) {
             if before.len() < BEFORE_MIN {
                 continue;
             }
@@ -149,31 +166,61 @@ impl Telemetry {
         }
     }
 
+    /// The 95th percentile of the durations of each service's spans, before and after the fault.
+    fn tails(&self) -> impl Iterator<Item = (&str, (Vec<f64>, Vec<f64>))> {
+        let mut by_service: BTreeMap<&str, Buckets<Vec<u64>>> = BTreeMap::new();
+        for ((service, _), buckets) in &self.durations {
+            let of_service = by_service.entry(service).or_default();
+            for (bucket, durations) in buckets {
+                of_service.entry(*bucket).or_default().extend(durations);
+            }
+        }
+        by_service.into_iter().map(|(service, mut buckets)| {
+            let after = buckets.split_off(&0);
+            let tail = |durations: &Vec<u64>| p95(durations).map(|duration| duration as f64);
+            let side = |buckets: Buckets<Vec<u64>>| buckets.values().filter_map(tail).collect();
+            (service, (side(buckets), side(after)))
+        })
+    }
+
     fn add(&mut self, service: &str, measure: Measure, at_ns: u64, value: f64) {
         let key = (service.to_owned(), measure);
         if self.sums.len() >= SERIES_MAX && !self.sums.contains_key(&key) {
             return;
         }
-        let bucket = at_ns / (BUCKET_S * 1_000_000_000);
+        let bucket = self.bucket(at_ns);
         let sum = self.sums.entry(key).or_default().entry(bucket).or_default();
         sum.count += 1;
         sum.sum += value;
     }
+
+    fn add_span(&mut self, service: &str, operation: String, at_ns: u64, duration_ns: u64) {
+        self.add(service, Measure::Duration, at_ns, duration_ns as f64);
+        self.add(service, Measure::Spans, at_ns, 1.0);
+        if self.duration_count >= DURATIONS_MAX {
+            return;
+        }
+        self.duration_count += 1;
+        let bucket = self.bucket(at_ns);
+        let buckets = self.durations.entry((service.to_owned(), operation)).or_default();
+        buckets.entry(bucket).or_default().push(duration_ns);
+    }
+
+    fn bucket(&self, at_ns: u64) -> i64 {
+        let since = i128::from(at_ns) - i128::from(self.since.unix_ns());
+        let bucket = since.div_euclid(BUCKET_NS);
+        i64::try_from(bucket).unwrap_or(i64::MAX)
+    }
 }
 
-/// The values of a series before and after a moment: counts for what is counted, else means.
-fn split(
-    measure: &Measure,
-    buckets: &BTreeMap<u64, Sum>,
-    since: Timestamp,
-) -> (Vec<f64>, Vec<f64>) {
-    let first = since.unix_s() / BUCKET_S;
+/// The values of a series before and after the fault: counts for what is counted, else means.
+fn split(measure: &Measure, buckets: &Buckets<Sum>) -> (Vec<f64>, Vec<f64>) {
     let value = |sum: &Sum| match measure {
         Measure::Gauge(_) | Measure::Duration => sum.sum / sum.count.max(1) as f64,
         Measure::Spans | Measure::Logs | Measure::Errors => sum.count as f64,
     };
-    let before = buckets.range(..first).map(|(_, sum)| value(sum)).collect();
-    (before, buckets.range(first..).map(|(_, sum)| value(sum)).collect())
+    let before = buckets.range(..0).map(|(_, sum)| value(sum)).collect();
+    (before, buckets.range(0..).map(|(_, sum)| value(sum)).collect())
 }
 
 fn beyond(before: &[f64], after: &[f64]) -> bool {
@@ -186,7 +233,8 @@ fn beyond(before: &[f64], after: &[f64]) -> bool {
     after.iter().any(|value| *value > mean + SIGMAS * variance.sqrt())
 }
 
-fn p95(mut durations: Vec<u64>) -> Option<u64> {
+fn p95<'a>(durations: impl IntoIterator<Item = &'a u64>) -> Option<u64> {
+    let mut durations: Vec<u64> = durations.into_iter().copied().collect();
     durations.sort_unstable();
     durations.get((durations.len() * 95 / 100).min(durations.len().checked_sub(1)?)).copied()
 }

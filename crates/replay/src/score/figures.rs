@@ -11,6 +11,8 @@ pub struct Tally {
     cases: u64,
     /// Cases whose true service was named at each rank.
     at_rank: [u64; RANKS],
+    /// Cases whose true instance is known, and those in which it was named first.
+    with_instance: u64,
     instances: u64,
     told: bool,
     with_incident: u64,
@@ -45,8 +47,9 @@ pub struct Figures {
     pub ac3: f64,
     /// Among the first five.
     pub ac5: f64,
-    /// Share of cases whose first suspect is the true service and the true instance of it.
-    pub instance_ac1: f64,
+    /// Share of the cases with a known instance whose first suspect is the true service and the
+    /// true instance of it.
+    pub instance_ac1: Option<f64>,
     /// Mean of AC@1 to AC@5.
     pub avg5: f64,
     /// Share of cases in which an incident opened after the injection.
@@ -74,8 +77,11 @@ impl Tally {
         if let Some(count) = rank.and_then(|rank| self.at_rank.get_mut(rank)) {
             *count += 1;
         }
-        let first = shown.suspects.first().filter(|_| rank == Some(0));
-        self.instances += u64::from(first.is_some_and(|first| first.instance == truth.instance));
+        if !truth.instance.is_empty() {
+            let first = shown.suspects.first().filter(|_| rank == Some(0));
+            self.with_instance += 1;
+            self.instances += u64::from(first.is_some_and(|it| it.instance == truth.instance));
+        }
         if let Some(told) = &shown.told {
             self.add_told(told);
         }
@@ -126,7 +132,8 @@ impl Tally {
             ac1: within(1),
             ac3: within(3),
             ac5: within(RANKS),
-            instance_ac1: of_cases(self.instances),
+            instance_ac1: (self.with_instance > 0)
+                .then(|| self.instances as f64 / self.with_instance as f64),
             avg5: (1..=RANKS).map(within).sum::<f64>() / RANKS as f64,
             opened: told(of_cases(self.with_incident)),
             incidents_per_fault: (self.with_incident > 0)
@@ -137,6 +144,12 @@ impl Tally {
             false_pages: self.told.then_some(self.false_pages),
             case_s: self.took.as_secs_f64() / self.cases.max(1) as f64,
         }
+    }
+
+    /// How many cases named the true instance first, and of how many it is known.
+    #[must_use]
+    pub const fn instances(&self) -> (u64, u64) {
+        (self.instances, self.with_instance)
     }
 
     /// How many cases named the true service among the first `ranks`.

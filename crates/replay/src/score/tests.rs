@@ -40,7 +40,7 @@ fn ranks_and_instances_are_counted_over_all_cases() {
         case(&[]),
     ]);
     assert_eq!((all.ac1, all.ac3, all.ac5), (0.5, 0.75, 0.75));
-    assert_eq!(all.instance_ac1, 0.25);
+    assert_eq!(all.instance_ac1, Some(0.25));
     assert!((all.avg5 - (0.5 + 0.5 + 0.75 + 0.75 + 0.75) / 5.0).abs() < 1e-12);
     assert!((all.case_s - 0.1).abs() < 1e-12);
     let none = (all.opened, all.incidents_per_fault, all.pairwise_f1, all.purity, all.page_s_p50);

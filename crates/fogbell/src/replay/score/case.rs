@@ -117,7 +117,7 @@ impl Run {
 /// # Errors
 /// If the recording cannot be read.
 pub(super) fn telemetry(label: &Label) -> anyhow::Result<Telemetry> {
-    let mut telemetry = Telemetry::default();
+    let mut telemetry = Telemetry::new(label.truth.injected_at);
     each(label, |record| {
         // What cannot be read was told by the replay.
         let _ = telemetry.take(record.signal, &record.body);

@@ -6,6 +6,7 @@ use ::replay::score::Truth;
 use anyhow::{Context, bail};
 use model::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// How a recording's name may end, in the order in which it is looked for.
 const ENDINGS: [&str; 4] = ["jsonl.zst", "jsonl", "json", "pb"];
@@ -22,11 +23,20 @@ pub(super) struct Label {
     stem: PathBuf,
 }
 
+/// What a file of labels holds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Labels {
+    pub(super) whole: Vec<Label>,
+    /// What is wrong with each of the other entries, with its place.
+    pub(super) broken: Vec<String>,
+}
+
 #[derive(Deserialize)]
 struct Entry {
     case: String,
     system: String,
     root_cause_service: String,
+    /// Without one, the case does not count in what is said of instances.
     #[serde(default)]
     root_cause_pod: String,
     #[serde(default)]
@@ -37,35 +47,45 @@ struct Entry {
 /// Reads the labels.
 ///
 /// # Errors
-/// If the file cannot be read, or an entry misses a field, with its place.
-pub(super) fn read(file: &Path) -> anyhow::Result<Vec<Label>> {
+/// If the file cannot be read, or is no JSON array with a label in it.
+pub(super) fn read(file: &Path) -> anyhow::Result<Labels> {
     let shown = file.display();
     let text = std::fs::read(file).with_context(|| shown.to_string())?;
-    let entries: Vec<Entry> = serde_json::from_slice(&text).with_context(|| {
-        format!(
-            "{shown}: an array is wanted whose entries have case, system, root_cause_service \
-             and inject_time_unix_s"
-        )
-    })?;
-    if entries.is_empty() {
-        bail!("{shown}: there is no case in it");
-    }
+    let entries: Vec<Value> = serde_json::from_slice(&text)
+        .with_context(|| format!("{shown}: a JSON array of labels is wanted"))?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    let label = |entry: Entry| Label {
-        stem: folder.join(&entry.case),
-        truth: Truth {
-            services: vec![entry.root_cause_service],
-            instance: entry.root_cause_pod,
-            injected_at: Timestamp::from_unix_s(entry.inject_time_unix_s),
-        },
-        case: entry.case,
-        system: entry.system,
-        fault: entry.fault,
-    };
-    Ok(entries.into_iter().map(label).collect())
+    let mut labels = Labels::default();
+    for (place, entry) in (1_u64..).zip(entries) {
+        match Entry::deserialize(entry) {
+            Ok(entry) => labels.whole.push(Label::of(entry, folder)),
+            Err(error) => labels.broken.push(format!(
+                "{shown}: entry {place}: {error} (case, system, root_cause_service and \
+                 inject_time_unix_s are wanted)"
+            )),
+        }
+    }
+    if labels.whole.is_empty() {
+        let why = labels.broken.into_iter().next();
+        bail!("{}", why.unwrap_or_else(|| format!("{shown}: there is no case in it")));
+    }
+    Ok(labels)
 }
 
 impl Label {
+    fn of(entry: Entry, folder: &Path) -> Self {
+        Self {
+            stem: folder.join(&entry.case),
+            truth: Truth {
+                services: vec![entry.root_cause_service],
+                instance: entry.root_cause_pod,
+                injected_at: Timestamp::from_unix_s(entry.inject_time_unix_s),
+            },
+            case: entry.case,
+            system: entry.system,
+            fault: entry.fault,
+        }
+    }
+
     /// The recording of the case.
     ///
     /// # Errors

@@ -62,7 +62,10 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
         let figures = tally.figures();
         let of = |count: u64| format!("{count}/{}", figures.cases);
         let share = |figure: Option<f64>| figure.map_or("-".to_owned(), |f| format!("{f:.2}"));
-        let instances = (figures.instance_ac1 * figures.cases as f64).round() as u64;
+        let instances = match tally.instances() {
+            (_, 0) => "-".to_owned(),
+            (named, known) => format!("{named}/{known}"),
+        };
         lines.push(format!(
             "{:<18}{:<16}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
             system,
@@ -72,7 +75,7 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
             of(tally.named_within(1)),
             of(tally.named_within(3)),
             of(tally.named_within(5)),
-            of(instances),
+            instances,
             figures.avg5,
             share(figures.opened),
             share(figures.incidents_per_fault),

@@ -55,11 +55,8 @@ impl<'a> TraceVisitor<'a> for Walk<'_> {
     fn span(&mut self, span: &Span<'a>) {
         let duration_ns = span.end_unix_ns.saturating_sub(span.start_unix_ns);
         let (service, at) = (self.service.clone(), span.start_unix_ns);
-        self.telemetry.add(&service, Measure::Duration, at, duration_ns as f64);
-        self.telemetry.add(&service, Measure::Spans, at, 1.0);
         let operation = String::from_utf8_lossy(span.name).into_owned();
-        let durations = self.telemetry.durations.entry((service, operation)).or_default();
-        durations.push((at, duration_ns));
+        self.telemetry.add_span(&service, operation, at, duration_ns);
     }
 
     fn discard(&mut self) {}
