@@ -11,6 +11,7 @@ use crate::facts::{Facts, share};
 use crate::habits::Habits;
 use crate::names::{NameLists, Names, ServiceId, WordId};
 use crate::own_time::own_ns;
+use crate::records::Records;
 use crate::series::{Bucket, buckets_in};
 use crate::tags::{TagClass, Tags};
 use crate::usage::Usages;
@@ -47,6 +48,7 @@ pub struct Correlator {
     pub(crate) facts: Facts,
     pub(crate) habits: Habits,
     pub(crate) usages: Usages,
+    pub(crate) records: Records,
     pub(crate) tags: Tags,
     pub(crate) votes: Votes,
     pub(crate) changes: VecDeque<Change>,
@@ -66,6 +68,7 @@ impl Correlator {
             facts: Facts::default(),
             habits: Habits::default(),
             usages: Usages::default(),
+            records: Records::default(),
             tags: Tags::default(),
             votes: Votes::default(),
             changes: VecDeque::new(),
@@ -83,6 +86,7 @@ impl Correlator {
         for heard in &delta.services {
             if let Some(id) = self.meet(&heard.service, now) {
                 self.facts.hear(id, heard, bucket);
+                self.records.hear(id, heard, bucket);
             }
         }
         for operation in &delta.operations {
@@ -99,6 +103,12 @@ impl Correlator {
         }
         for tag in &delta.tags {
             self.observe_tag(tag, now);
+        }
+        for logs in &delta.logs {
+            let key = self.meet(&logs.service, now).zip(self.names.word(&logs.template));
+            if let Some(key) = key {
+                self.records.count(key, logs, bucket);
+            }
         }
         for usage in &delta.usages {
             let key = self.meet(&usage.service, now).zip(self.names.word(&usage.instance));
@@ -133,12 +143,27 @@ impl Correlator {
         }
     }
 
-    /// Takes a change that somebody reports.
+    /// Takes what was logged in a trace of the consistent sample that no span came of.
+    pub fn logged(&mut self, lines: &[LogLine], now: Timestamp) {
+        self.now = self.now.max(now);
+        for line in lines {
+            let _ = self.meet(&line.service, now);
+        }
+        self.habits.learn_lines(None, lines, &mut self.names, Bucket::of(now));
+    }
+
+    /// Takes a change. It takes the place of one with the same id.
     pub fn change(&mut self, change: Change) {
+        self.changes.retain(|known| known.id != change.id);
         if self.changes.len() >= CHANGES_MAX {
             let _ = self.changes.pop_front();
         }
         self.changes.push_back(change);
+    }
+
+    /// The changes that are remembered, in the order in which they were told.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter()
     }
 
     /// Lets time pass: histories grow, what is long silent is forgotten.
@@ -161,6 +186,7 @@ impl Correlator {
             self.facts.forget(before);
             self.habits.forget(before);
             self.usages.forget(before);
+            self.records.forget(before);
             self.tags.forget(before);
             if is_crowded {
                 self.release();
@@ -176,6 +202,7 @@ impl Correlator {
         words.extend(voted_words);
         words.extend(self.habits.words());
         words.extend(self.usages.words());
+        words.extend(self.records.words());
         words.extend(self.tags.words());
         self.names.release(&peers, &words);
     }

@@ -148,7 +148,10 @@ fn add_bare(case: &Case<'_>, hypotheses: &mut Vec<Hypothesis>) {
 /// With `more` evidence, which needs no bad trace.
 pub(crate) fn judge(case: &Case<'_>, hypothesis: Hypothesis, more: Vec<Finding>) -> Judged {
     let findings = examine(case, &hypothesis, more);
-    let kind = kind(case, &hypothesis, &findings);
+    let kind = match (kind(case, &hypothesis, &findings), findings.change) {
+        (CauseKind::Unknown | CauseKind::Code, Some(change)) => change,
+        (kind, _) => kind,
+    };
     let score = noisy_or(&findings.found);
     Judged { hypothesis, kind, findings, score }
 }
@@ -190,7 +193,8 @@ fn kind(case: &Case<'_>, hypothesis: &Hypothesis, findings: &Findings) -> CauseK
 fn kind_of(found: &[Found]) -> CauseKind {
     let short = found.iter().find(|found| found.signal == Signal::ResourceMetric);
     if let Some(short) = short {
-        let of = |word: &str| short.subject.contains(word);
+        let metric = short.subject.split(' ').next().unwrap_or_default();
+        let of = |word: &str| metric.contains(word);
         return match () {
             () if of("cpu") => CauseKind::Cpu,
             () if of("memory") || of("heap") => CauseKind::Memory,
@@ -221,6 +225,9 @@ fn cause(case: &Case<'_>, judged: Judged) -> Cause {
     }
     if let (Suspect::Service(id), true) = (hypothesis.suspect, instance.is_empty()) {
         instance = sole_instance(case, id);
+    }
+    if let (true, Some(seen)) = (instance.is_empty(), findings.instance) {
+        instance = word(seen);
     }
     if let Suspect::Peer(peer) = hypothesis.suspect {
         let address = case.correlator.names.peer_at(peer).map(|peer| peer.address.clone());

@@ -2,14 +2,14 @@
 
 mod position;
 
-use model::{Evidence, Signal, Timestamp, TraceId};
+use model::{CauseKind, Evidence, Signal, Timestamp, TraceId};
 
 use crate::case::Case;
 use crate::explain::Finding;
 use crate::facts::share;
 use crate::habits::Doing;
 use crate::hypothesis::Hypothesis;
-use crate::names::ServiceId;
+use crate::names::{ServiceId, WordId};
 use crate::series::{Bucket, Times};
 use crate::tags::{Lift, TagClass};
 use crate::votes::{Mode, Suspect};
@@ -69,6 +69,10 @@ pub(crate) struct Findings {
     pub(crate) silence: f64,
     /// The operation that evidence without a bad trace was seen in.
     pub(crate) doing: Option<Doing>,
+    /// The instance that such evidence was seen of.
+    pub(crate) instance: Option<WordId>,
+    /// What kind of change came shortly before.
+    pub(crate) change: Option<CauseKind>,
 }
 
 impl Found {
@@ -118,6 +122,7 @@ pub(crate) fn examine(
     ];
     more.sort_by(|a, b| b.found.conviction().total_cmp(&a.found.conviction()));
     let doing = more.iter().find_map(|finding| finding.doing);
+    let instance = more.iter().find_map(|finding| finding.instance);
     let mut found: Vec<Found> = direct.into_iter().flatten().collect();
     // Bad traces that tell where the time went tell the same thing better.
     let is_timed =
@@ -125,15 +130,19 @@ pub(crate) fn examine(
     let told = found.iter().any(is_timed);
     let more = more.into_iter().map(|finding| finding.found);
     found.extend(more.filter(|more| !(told && is_timed(more))));
+    let mut changed = None;
     if !found.is_empty() {
         // Priors and tie-breaks speak only where something was observed.
-        found.extend(change(case, hypothesis));
+        if let Some((kind, change)) = change(case, hypothesis, &found) {
+            changed = Some(kind);
+            found.push(change);
+        }
         found.extend(spectrum(case, hypothesis));
     }
     found.extend(alert_count(case, hypothesis));
     found.extend(position::of(case, hypothesis));
     found.retain(|found| found.conviction() >= STRENGTH_MIN * found.reliability);
-    Findings { found, lift, silence: silent, doing }
+    Findings { found, lift, silence: silent, doing, instance, change: changed }
 }
 
 fn deepest_error(case: &Case<'_>, hypothesis: &Hypothesis) -> Option<Found> {
@@ -307,7 +316,8 @@ pub(crate) fn best_lift(
     lifts.into_iter().min_by(|a, b| a.class.cmp(&b.class).then(b.phi.total_cmp(&a.phi)))
 }
 
-fn change(case: &Case<'_>, hypothesis: &Hypothesis) -> Option<Found> {
+/// The newest change of the service near the start: as strong as what it would explain.
+fn change(case: &Case<'_>, hypothesis: &Hypothesis, found: &[Found]) -> Option<(CauseKind, Found)> {
     let Suspect::Service(id) = hypothesis.suspect else { return None };
     let label = case.label(id);
     let service = case.correlator.names.service_at(id)?;
@@ -316,9 +326,15 @@ fn change(case: &Case<'_>, hypothesis: &Hypothesis) -> Option<Found> {
     let change = case.correlator.changes.iter().rev().find(|change| {
         is_near(change.at) && (change.service == label || change.service == service.name)
     })?;
-    Some(Found {
+    let kind = match &*change.kind {
+        "flag" | "config" => CauseKind::Config,
+        "infrastructure" => CauseKind::Infrastructure,
+        _ => CauseKind::Code,
+    };
+    let observed = found.iter().map(|found| found.strength).fold(0.0, f64::max);
+    let found = Found {
         signal: Signal::Change,
-        strength: hypothesis.share,
+        strength: hypothesis.share.max(observed),
         reliability: CHANGE,
         subject: change.summary.clone(),
         observed: case.started_at().since(change.at).as_secs_f64(),
@@ -326,7 +342,8 @@ fn change(case: &Case<'_>, hypothesis: &Hypothesis) -> Option<Found> {
         unit: "s",
         since: change.at,
         trace_ids: Vec::new(),
-    })
+    };
+    Some((kind, found))
 }
 
 /// When a change must have come to have to do with the fault.

@@ -2,6 +2,7 @@
 
 mod conduct;
 mod contrast;
+mod records;
 mod resources;
 mod timing;
 
@@ -16,6 +17,7 @@ use crate::diagnosis::{Diagnosis, Judged, judge, put_together};
 use crate::evidence::{ERROR_MODES, Found};
 use crate::habits::Doing;
 use crate::hypothesis::{self, Hypothesis};
+use crate::names::WordId;
 use crate::series::{BUCKET_S, BUCKETS_MAX};
 use crate::votes::Suspect;
 
@@ -23,7 +25,7 @@ pub(crate) use contrast::Contrast;
 
 /// How far back what changed can be told: what the rings of buckets hold.
 pub const EXPLAIN_REACH: Duration = Duration::from_secs(BUCKETS_MAX as u64 * BUCKET_S);
-/// A cause below this score is none: something always changes a little.
+/// If no cause has this score, none is named: something always changes a little.
 const SCORE_MIN: f64 = 0.15;
 
 /// A piece of evidence against a suspect.
@@ -31,6 +33,8 @@ pub(crate) struct Finding {
     pub(crate) suspect: Suspect,
     /// The operation that it was seen in.
     pub(crate) doing: Option<Doing>,
+    /// The instance that it was seen of.
+    pub(crate) instance: Option<WordId>,
     pub(crate) found: Found,
 }
 
@@ -42,8 +46,8 @@ impl Correlator {
     /// logarithms and the share of the time added (blamed on the callee where it is lost between
     /// caller and callee); calls and log templates, by their rate per run of an operation;
     /// utilizations of limits; errors, by where they begin. Strength times the reliability of its
-    /// kind is how far a piece convinces, and all pieces are joined by noisy-or. What scores less
-    /// than 0.15 is left out, so that nothing is named where nothing stands out.
+    /// kind is how far a piece convinces, and all pieces are joined by noisy-or. If nothing scores
+    /// 0.15, nothing is named.
     #[must_use]
     pub fn explain(
         &self,
@@ -79,7 +83,10 @@ impl Correlator {
             discount(&case, &mut judged);
             judged
         });
-        let judged: Vec<Judged> = judged.filter(|judged| judged.score >= SCORE_MIN).collect();
+        let mut judged: Vec<Judged> = judged.collect();
+        if judged.iter().all(|judged| judged.score < SCORE_MIN) {
+            judged.clear();
+        }
         let mut diagnosis = put_together(&case, judged, None);
         diagnosis.started_at = since;
         diagnosis
@@ -89,7 +96,12 @@ impl Correlator {
 /// All evidence that needs no bad trace, by suspect.
 pub(crate) fn gather(contrast: &Contrast<'_>) -> BTreeMap<Suspect, Vec<Finding>> {
     let mut gathered: BTreeMap<Suspect, Vec<Finding>> = BTreeMap::new();
-    let all = [timing::weigh(contrast), conduct::weigh(contrast), resources::weigh(contrast)];
+    let all = [
+        timing::weigh(contrast),
+        conduct::weigh(contrast),
+        records::weigh(contrast),
+        resources::weigh(contrast),
+    ];
     for finding in all.into_iter().flatten() {
         gathered.entry(finding.suspect).or_default().push(finding);
     }

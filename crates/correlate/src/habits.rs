@@ -1,6 +1,7 @@
 //! What operations usually do: which calls they make and what they end with, and what they log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::{LogLine, SpanId, TraceId, TraceTree};
 
@@ -20,7 +21,7 @@ pub(crate) const EXAMPLES_MAX: usize = 3;
 /// An example of another time gives way after this many buckets.
 const EXAMPLE_FOR: u32 = 6;
 /// Log records from this severity number (ERROR) on.
-const ERROR_SEVERITY_MIN: u8 = 17;
+pub(crate) const ERROR_SEVERITY_MIN: u8 = 17;
 
 /// An operation of a service.
 pub(crate) type Doing = (ServiceId, WordId);
@@ -68,8 +69,7 @@ pub(crate) struct Habits {
 }
 
 impl Habits {
-    /// Counts what a trace did and logged. Lines of spans that the trace does not hold tell of no
-    /// operation.
+    /// Counts what a trace did and logged.
     pub(crate) fn learn(
         &mut self,
         tree: &TraceTree,
@@ -105,19 +105,55 @@ impl Habits {
                 }
             }
         }
+        self.learn_lines(Some((tree, &doing)), lines, names, at);
+    }
+
+    /// Counts what was logged, by the operation whose span logged it; where the span is missing, by
+    /// the service's part of the trace as a whole, which has an empty name.
+    pub(crate) fn learn_lines(
+        &mut self,
+        traced: Option<(&TraceTree, &[Option<Doing>])>,
+        lines: &[LogLine],
+        names: &mut Names,
+        at: Bucket,
+    ) {
         if lines.is_empty() {
             return;
         }
-        let spans: BTreeMap<SpanId, usize> =
-            tree.spans().iter().enumerate().map(|(index, span)| (span.span_id, index)).collect();
+        let mut spans: BTreeMap<SpanId, Doing> = BTreeMap::new();
+        if let Some((tree, doing)) = traced {
+            let known = tree.spans().iter().zip(doing);
+            spans.extend(known.filter_map(|(span, doing)| Some((span.span_id, (*doing)?))));
+        }
+        let whole: Arc<str> = Arc::from("");
+        let mut visits = BTreeSet::new();
         for line in lines {
-            let by = spans.get(&line.span_id).and_then(|index| doing_at(*index));
+            let by = spans.get(&line.span_id).copied().or_else(|| {
+                let visit = names.find_service(&line.service).zip(names.word(&whole))?;
+                let _ = visits.insert(visit);
+                Some(visit)
+            });
             let Some((by, word)) = by.zip(names.word(&line.template)) else { continue };
             if let Some(counted) = capped(&mut self.lines, (by, word), LINES_MAX) {
                 let errors = u64::from(line.severity >= ERROR_SEVERITY_MIN);
                 counted.add(at, &Lines { total: 1, errors });
             }
         }
+        for visit in visits {
+            if let Some(runs) = capped(&mut self.runs, visit, RUNS_MAX) {
+                runs.add(at, &Runs { total: 1, bare: 0 });
+                if let Some(line) = lines.first() {
+                    let example = Example { at, took_ns: 0, trace_id: line.trace_id };
+                    keep(self.examples.entry(visit).or_default(), example);
+                }
+            }
+        }
+    }
+
+    /// Whether a service logged a template in traces of the sample.
+    pub(crate) fn logs(&self, (service, template): Doing) -> bool {
+        let of = |word| ((service, WordId(word)), WordId(word));
+        self.lines.range(of(0)..=of(u32::MAX)).any(|((_, word), _)| *word == template)
     }
 
     /// Traces in which an operation ran in `from..until`, the longest first.

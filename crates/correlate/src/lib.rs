@@ -18,6 +18,7 @@ mod impact;
 mod names;
 mod own_time;
 mod place;
+mod records;
 mod relate;
 mod ring;
 mod series;

@@ -28,7 +28,10 @@ impl Engine {
         let now = self.now;
         self.count_pairs();
         for traced in self.traces.advance(now) {
-            self.correlator.trace(&traced.tree, &traced.lines, now);
+            match &traced.tree {
+                Some(tree) => self.correlator.trace(tree, &traced.lines, now),
+                None => self.correlator.logged(&traced.lines, now),
+            }
         }
         self.correlator.advance(now);
         self.end_raised();

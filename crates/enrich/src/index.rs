@@ -10,8 +10,9 @@ pub const TRACE_QUIET: Duration = Duration::from_millis(2_500);
 pub const TRACE_AGE_MAX: Duration = Duration::from_secs(30);
 /// How many traces wait to be complete; beyond that the longest waiting is handed out early.
 pub const PENDING_TRACES_MAX: usize = 20_000;
-/// How many spans wait in them; beyond that the longest waiting trace is handed out early.
-pub const PENDING_SPANS_MAX: usize = 200_000;
+/// How many spans and log lines wait in them; beyond that the longest waiting trace is handed out
+/// early.
+pub const PENDING_ITEMS_MAX: usize = 200_000;
 /// How many spans of one trace are kept; further ones are dropped and the trace is incomplete.
 pub const TRACE_SPANS_MAX: usize = 5_000;
 
@@ -30,7 +31,8 @@ const KEPT_FOR: Duration = Duration::from_secs(30 * 60);
 pub struct TraceIndex {
     slow_ns: u64,
     pending: BTreeMap<TraceId, Pending>,
-    pending_spans: usize,
+    /// Spans and lines of them.
+    pending_items: usize,
     /// When to look at each pending trace again.
     due: BTreeSet<(Timestamp, TraceId)>,
     kept: BTreeMap<TraceId, Kept>,
@@ -42,8 +44,8 @@ pub struct TraceIndex {
 /// A trace that is handed out, with what it logged.
 #[derive(Debug)]
 pub struct Traced {
-    /// Its spans.
-    pub tree: TraceTree,
+    /// Its spans; none came where only its log lines did.
+    pub tree: Option<TraceTree>,
     /// Its log lines, in the order in which they came.
     pub lines: Vec<LogLine>,
 }
@@ -71,7 +73,7 @@ impl TraceIndex {
         Self {
             slow_ns: u64::try_from(slow.as_nanos()).unwrap_or(u64::MAX),
             pending: BTreeMap::new(),
-            pending_spans: 0,
+            pending_items: 0,
             due: BTreeSet::new(),
             kept: BTreeMap::new(),
             kept_spans: 0,
@@ -87,13 +89,13 @@ impl TraceIndex {
         }
     }
 
-    /// Takes log lines of the consistent sample. They wait for the spans of their trace, and are
-    /// dropped with it if none come.
+    /// Takes log lines of the consistent sample. They wait for the spans of their trace.
     pub fn add_lines(&mut self, lines: impl IntoIterator<Item = LogLine>, now: Timestamp) {
         for line in lines {
             let pending = self.pend(line.trace_id, now);
             if pending.lines.len() < TRACE_LINES_MAX {
                 pending.lines.push(line);
+                self.pending_items += 1;
             }
         }
     }
@@ -104,7 +106,7 @@ impl TraceIndex {
         let mut trees = Vec::new();
         while let Some(&(at, id)) = self.due.first() {
             let crowded =
-                self.pending.len() > PENDING_TRACES_MAX || self.pending_spans > PENDING_SPANS_MAX;
+                self.pending.len() > PENDING_TRACES_MAX || self.pending_items > PENDING_ITEMS_MAX;
             if at > now && !crowded {
                 break;
             }
@@ -178,7 +180,7 @@ impl TraceIndex {
             return;
         }
         pending.spans.push(span);
-        self.pending_spans += 1;
+        self.pending_items += 1;
     }
 
     /// The trace that something came for.
@@ -194,7 +196,7 @@ impl TraceIndex {
 
     fn hand_out(&mut self, id: TraceId, now: Timestamp) -> Option<Traced> {
         let pending = self.pending.remove(&id)?;
-        self.pending_spans -= pending.spans.len();
+        self.pending_items -= pending.spans.len() + pending.lines.len();
         let _ = self.due.remove(&(pending.due_at, id));
         if self.kept.contains_key(&id) {
             // Latecomers of a trace that was handed out before: they complete what is kept, and
@@ -202,12 +204,16 @@ impl TraceIndex {
             let _ = self.keep(id, pending.spans, now);
             return None;
         }
-        let tree = TraceTree::assemble(pending.spans)?;
-        let slow = tree.span(tree.entry()).is_some_and(|entry| entry.duration_ns > self.slow_ns);
-        if slow || tree.has_error() {
+        let tree = TraceTree::assemble(pending.spans);
+        if let Some(tree) = tree.as_ref().filter(|tree| self.is_bad(tree)) {
             self.insert_kept(id, tree.clone(), now);
         }
         Some(Traced { tree, lines: pending.lines })
+    }
+
+    fn is_bad(&self, tree: &TraceTree) -> bool {
+        let slow = tree.span(tree.entry()).is_some_and(|entry| entry.duration_ns > self.slow_ns);
+        slow || tree.has_error()
     }
 
     fn keep(

@@ -7,7 +7,7 @@ mod redact;
 
 pub use exemplar::{EXEMPLARS_MAX, ExemplarQuery};
 pub use index::{
-    PENDING_SPANS_MAX, PENDING_TRACES_MAX, TRACE_AGE_MAX, TRACE_LINES_MAX, TRACE_QUIET,
+    PENDING_ITEMS_MAX, PENDING_TRACES_MAX, TRACE_AGE_MAX, TRACE_LINES_MAX, TRACE_QUIET,
     TRACE_SPANS_MAX, TraceIndex, Traced,
 };
 pub use redact::{RedactError, Redactor};

@@ -248,6 +248,8 @@ pub struct LogLine {
     pub trace_id: TraceId,
     /// Its span.
     pub span_id: SpanId,
+    /// Who logged it.
+    pub service: Arc<Service>,
     /// Its template, redacted.
     pub template: Arc<str>,
     /// OTLP severity number; 0 = not told.

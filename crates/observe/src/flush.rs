@@ -170,10 +170,12 @@ impl Tables {
     }
 
     fn log_line(&self, line: &Line) -> LogLine {
+        let template = self.templates.get(line.template);
         LogLine {
             trace_id: TraceId(line.trace_id),
             span_id: SpanId(line.span_id),
-            template: self.templates.get(line.template).text.clone(),
+            service: self.services.get(template.service).service.clone(),
+            template: template.text.clone(),
             severity: line.severity,
         }
     }

@@ -1,10 +1,10 @@
-//! Points of gauges that tell how much of a resource is used.
+//! Points of metrics that tell how much of a resource is used, and how often it was started anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::UsageDelta;
-use otlp::{Metric, MetricKind, Number};
+use otlp::{Metric, MetricKind, Number, Temporality};
 
 use crate::tables::Tables;
 
@@ -56,10 +56,25 @@ impl Usages {
     }
 }
 
-/// Whether a metric of the semantic conventions tells how much of what there is, is used.
+/// Whether a metric of the semantic conventions tells how much of a resource is used, how many wait
+/// for it, or how often something was started anew: a level, not a count that only grows.
 pub(crate) fn is_usage(metric: &Metric<'_>) -> bool {
-    const OF: [&[u8]; 5] = [b"k8s.", b"container.", b"process.", b"system.", b"jvm."];
-    metric.kind == MetricKind::Gauge
-        && metric.name.ends_with(b"utilization")
+    const OF: [&[u8]; 6] =
+        [b"k8s.", b"container.", b"process.", b"system.", b"jvm.", b"db.client."];
+    const ENDINGS: [&[u8]; 7] = [
+        b"utilization",
+        b"cpu.usage",
+        b"memory.usage",
+        b"memory.working_set",
+        b"pending_requests",
+        b"restarts",
+        b"restart.count",
+    ];
+    let is_level = metric.kind == MetricKind::Gauge
+        || metric.kind == MetricKind::Sum
+            && !metric.monotonic
+            && metric.temporality == Temporality::Cumulative;
+    is_level
+        && ENDINGS.iter().any(|ending| metric.name.ends_with(ending))
         && OF.iter().any(|prefix| metric.name.starts_with(prefix))
 }

@@ -238,7 +238,7 @@ fn difference(before: (u64, u64), after: (u64, u64)) -> f64 {
 }
 
 /// The same of two rates of events per run (Poisson).
-fn deviation(before: (u64, u64), after: (u64, u64)) -> f64 {
+pub(super) fn deviation(before: (u64, u64), after: (u64, u64)) -> f64 {
     ratio(before, after).max(0.0).sqrt()
 }
 
@@ -289,6 +289,9 @@ fn tell(contrast: &Contrast<'_>, service: ServiceId, change: &Change, strength: 
             let name = contrast.label(service);
             format!("share of runs of {by} {operation} that go on after the call of {name}")
         }
+        What::Line(template) if operation.is_empty() => {
+            format!("log records of {by} per trace: {}", contrast.word(template))
+        }
         What::Line(template) => {
             format!("log records per run of {by} {operation}: {}", contrast.word(template))
         }
@@ -306,5 +309,5 @@ fn tell(contrast: &Contrast<'_>, service: ServiceId, change: &Change, strength: 
         trace_ids: habits.examples(change.doing, contrast.from, contrast.until),
     };
     let doing = (change.doing.0 == service).then_some(change.doing);
-    Finding { suspect: Suspect::Service(service), doing, found }
+    Finding { suspect: Suspect::Service(service), doing, instance: None, found }
 }

@@ -61,6 +61,14 @@ impl<'a> Contrast<'a> {
         (before, taken(self.from, self.until))
     }
 
+    /// For how many buckets a service could be heard before the fault, and during it.
+    pub(crate) fn buckets(&self, service: ServiceId) -> (usize, usize) {
+        let first = self.correlator.facts.first_heard.get(&service).copied().map(Bucket::of);
+        let begin = self.before.less(BEFORE_BUCKETS).max(first.unwrap_or(self.before));
+        let count = |from: Bucket, until: Bucket| until.0.saturating_sub(from.0) as usize;
+        (count(begin, self.before), count(self.from, self.until))
+    }
+
     pub(crate) fn word(&self, id: crate::names::WordId) -> &str {
         self.correlator.names.word_at(id)
     }

@@ -201,5 +201,5 @@ fn tell(
         since: contrast.from.start(),
         trace_ids: examples.unwrap_or_default(),
     };
-    Some(Finding { suspect, doing, found })
+    Some(Finding { suspect, doing, instance: None, found })
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Cause, CauseKind, PaneDelta, PeerKind, Service, ServiceDelta, Signal, Timestamp, UsageDelta,
+    Cause, CauseKind, Change, LogTemplateDelta, PaneDelta, PeerKind, Service, ServiceDelta, Signal,
+    Timestamp, UsageDelta,
 };
 
 use super::world::{Call, Work, World, ask, call, work};
@@ -120,44 +121,147 @@ fn an_error_that_was_never_logged_names_who_logs_it_and_not_who_is_above() {
     assert!(above < causes[0].score / 2.0, "{above}");
 }
 
-#[test]
-fn a_limit_that_is_nearly_used_up_names_the_pod_and_what_is_short() {
-    let mut world = World::new();
-    let usage = |of: f64, world: &mut World| {
-        let service = Arc::new(Service::named("cart"));
-        let usage = UsageDelta {
-            service: Arc::clone(&service),
-            instance: "cart-1".into(),
-            metric: "k8s.pod.cpu_limit_utilization".into(),
-            count: 1,
-            sum: of,
-        };
-        let newest = world.now;
-        let heard = ServiceDelta {
-            service,
-            spans: 0,
-            points: 1,
-            logs: 0,
-            error_logs: 0,
-            newest,
-            subjects: vec![],
-        };
-        let delta =
-            PaneDelta { services: vec![heard], usages: vec![usage], ..PaneDelta::default() };
-        world.correlator.observe(&delta, world.now);
+/// What cart-1, a pod of cart, shows of a resource.
+fn level(world: &mut World, metric: &str, of: f64) {
+    let service = Arc::new(Service::named("cart"));
+    let usage = UsageDelta {
+        service: Arc::clone(&service),
+        instance: "cart-1".into(),
+        metric: metric.into(),
+        count: 1,
+        sum: of,
     };
-    let request = |_: u64| request(cart(4).tagged("k8s.pod.name", "cart-1"), 2);
+    let heard = heard(service, 0, world.now);
+    let delta = PaneDelta { services: vec![heard], usages: vec![usage], ..PaneDelta::default() };
+    world.correlator.observe(&delta, world.now);
+}
+
+fn heard(service: Arc<Service>, logs: u64, newest: Timestamp) -> ServiceDelta {
+    ServiceDelta { service, spans: 0, points: 1, logs, error_logs: 0, newest, subjects: vec![] }
+}
+
+/// The causes after a minute in which a level of cart-1 is another than in the four before.
+fn causes_of_level(metric: &str, usual: f64, fault: f64) -> Vec<Cause> {
+    let mut world = World::new();
+    let request = |_: u64| request(cart(4), 2);
     for minute in 0..4 {
-        usage(0.2 + 0.01 * f64::from(minute), &mut world);
+        level(&mut world, metric, usual * (1.0 + 0.01 * f64::from(minute)));
         world.run(60, request);
     }
     let since = world.now;
     world.run(30, request);
-    usage(0.95, &mut world);
+    level(&mut world, metric, fault);
     world.run(30, request);
-    let causes = world.explain(since);
+    world.explain(since)
+}
+
+#[test]
+fn a_limit_that_is_nearly_used_up_names_the_pod_and_what_is_short() {
+    let causes = causes_of_level("k8s.pod.cpu_limit_utilization", 0.2, 0.95);
     assert_eq!(first(&causes), ("cart", Signal::ResourceMetric));
     assert_eq!((causes[0].kind, causes[0].instance.as_str()), (CauseKind::Cpu, "cart-1"));
+}
+
+#[test]
+fn a_use_without_a_limit_a_queue_and_a_restart_are_evidence_too() {
+    for (metric, usual, fault, kind) in [
+        ("container.memory.usage", 2e8, 12e8, CauseKind::Memory),
+        ("process.cpu.usage", 0.1, 0.8, CauseKind::Cpu),
+        ("db.client.connection.pending_requests", 0.0, 20.0, CauseKind::Unknown),
+        ("k8s.container.restarts", 0.0, 1.0, CauseKind::Unknown),
+    ] {
+        let causes = causes_of_level(metric, usual, fault);
+        assert_eq!(first(&causes), ("cart", Signal::ResourceMetric), "{metric}");
+        assert_eq!(causes[0].kind, kind, "{metric}");
+    }
+    for (metric, usual, fault) in [
+        ("container.memory.usage", 2e8, 3e8),
+        ("db.client.connection.pending_requests", 0.0, 1.0),
+        ("k8s.node.cpu.utilization", 0.1, 1.0),
+    ] {
+        assert_eq!(causes_of_level(metric, usual, fault), [], "{metric}");
+    }
+}
+
+/// The causes after a minute in which services log templates outside of any trace that they did not
+/// log in the two before.
+fn causes_of_logs(usual: &[(&str, &str, u8)], fault: &[(&str, &str, u8)]) -> Vec<Cause> {
+    let mut world = World::new();
+    let second = |world: &mut World, logs: &[(&str, &str, u8)]| {
+        let service = |name: &str| Arc::new(Service::named(name));
+        let delta = PaneDelta {
+            services: ["web", "cart"].map(|name| heard(service(name), 5, world.now)).to_vec(),
+            logs: logs
+                .iter()
+                .map(|(name, template, severity)| LogTemplateDelta {
+                    service: service(name),
+                    template: (*template).into(),
+                    count: 1,
+                    severity: *severity,
+                })
+                .collect(),
+            ..PaneDelta::default()
+        };
+        world.correlator.observe(&delta, world.now);
+        world.now = world.now.after(Duration::from_secs(1));
+        world.correlator.advance(world.now);
+    };
+    (0..120).for_each(|_| second(&mut world, usual));
+    let since = world.now;
+    (0..60).for_each(|_| second(&mut world, fault));
+    world.explain(since)
+}
+
+#[test]
+fn logs_alone_name_who_logs_a_new_error() {
+    let usual = [("web", "cache miss for <*>", 13)];
+    let fault = [usual[0], ("cart", "disk full", 17)];
+    let causes = causes_of_logs(&usual, &fault);
+    assert_eq!(first(&causes), ("cart", Signal::LogTemplate));
+    assert!(causes[0].evidence[0].subject.ends_with("disk full"), "{causes:#?}");
+    assert_eq!(causes_of_logs(&usual, &usual), []);
+    let warning = causes_of_logs(&usual, &[usual[0], ("cart", "disk nearly full", 13)]);
+    assert!(warning[0].score < causes[0].score, "a warning is worth less than an error");
+}
+
+#[test]
+fn what_is_logged_in_traces_whose_spans_are_missing_still_counts() {
+    let mut world = World::new();
+    world.with_traces = false;
+    let logs = |cart: Work| cart.logging("list of <*>", 9);
+    world.run(121, |_| request(logs(cart(4)), 2).logging("GET <*>", 9));
+    let since = world.now;
+    world.run(60, |_| request(logs(cart(4)).logging("no items", 17), 2).logging("GET <*>", 9));
+    let causes = world.explain(since);
+    assert_eq!(first(&causes), ("cart", Signal::LogTemplate));
+    assert!(causes[0].evidence[0].subject.contains("per trace: no items"), "{causes:#?}");
+}
+
+#[test]
+fn a_change_supports_what_was_observed_and_accuses_nobody_by_itself() {
+    let told = |service: &str, own_ms: u64| {
+        let mut world = World::new();
+        world.run(121, |_| request(cart(4), 2));
+        let since = world.now;
+        world.correlator.change(Change {
+            id: "7".to_owned(),
+            kind: "config".to_owned(),
+            service: service.to_owned(),
+            summary: "pool size 20 to 5".to_owned(),
+            at: since,
+            url: String::new(),
+            source: "posted".to_owned(),
+        });
+        world.run(60, |_| request(cart(own_ms), 2));
+        world.explain(since)
+    };
+    let with = told("cart", 40);
+    assert_eq!((first(&with), with[0].kind), (("cart", Signal::ExclusiveTime), CauseKind::Config));
+    assert!(with[0].evidence.iter().any(|evidence| evidence.signal == Signal::Change));
+    let elsewhere = told("ads", 40);
+    assert_eq!((first(&elsewhere).0, elsewhere.len()), ("cart", 1));
+    assert!(elsewhere[0].score < with[0].score);
+    assert_eq!(told("cart", 4), []);
 }
 
 #[test]

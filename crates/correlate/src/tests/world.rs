@@ -155,6 +155,10 @@ impl World {
                         self.bad.push(tree);
                     }
                 }
+            } else {
+                for of_trace in lines.chunk_by(|a, b| a.trace_id == b.trace_id) {
+                    self.correlator.logged(of_trace, self.now);
+                }
             }
             self.correlator.advance(self.now);
         }
@@ -243,6 +247,7 @@ impl World {
         let line = |(template, severity): &(&str, u8)| LogLine {
             trace_id: span.trace_id,
             span_id: id,
+            service: Arc::clone(&span.service),
             template: Arc::from(*template),
             severity: *severity,
         };

@@ -4,7 +4,9 @@
 use model::TraceId;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, number_data_point};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Gauge, Metric, NumberDataPoint, Sum, number_data_point,
+};
 
 use super::otel::*;
 use super::*;
@@ -74,11 +76,11 @@ fn gauge(name: &str, values: &[f64]) -> Metric {
 }
 
 #[test]
-fn gauges_of_utilization_are_handed_over_by_pod() {
+fn levels_of_resources_are_handed_over_by_pod() {
     let mut observer = observer();
     let points = vec![
         gauge("k8s.pod.cpu_limit_utilization", &[0.25, 0.75, f64::NAN]),
-        gauge("k8s.pod.cpu.usage", &[3.0]),
+        gauge("k8s.pod.network.io", &[3.0]),
         gauge("shop.basket.utilization", &[1.0]),
     ];
     observer.metrics(&metrics(SHOP, points), NOW).unwrap();
@@ -88,4 +90,15 @@ fn gauges_of_utilization_are_handed_over_by_pod() {
     assert_eq!(&*usage.metric, "k8s.pod.cpu_limit_utilization");
     assert_eq!((usage.count, usage.sum), (2, 1.0));
     assert_eq!(observer.flush().usages, []);
+    let sum = |name: &str, is_monotonic: bool| {
+        let Some(Data::Gauge(Gauge { data_points })) = gauge(name, &[3.0]).data else { panic!() };
+        let aggregation_temporality = AggregationTemporality::Cumulative.into();
+        let data = Some(Data::Sum(Sum { data_points, aggregation_temporality, is_monotonic }));
+        Metric { name: name.to_owned(), data, ..Metric::default() }
+    };
+    let points = vec![sum("k8s.container.restart.count", false), sum("system.cpu.usage", true)];
+    observer.metrics(&metrics(SHOP, points), NOW).unwrap();
+    let usages = observer.flush().usages;
+    let taken: Vec<_> = usages.iter().map(|usage| (&*usage.metric, usage.sum)).collect();
+    assert_eq!(taken, [("k8s.container.restart.count", 3.0)]);
 }
