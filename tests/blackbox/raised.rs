@@ -27,6 +27,10 @@ groups:
 #[test]
 fn alerts_of_prometheus_about_one_service_become_one_page() {
     let fogbell = Fogbell::start_with(&json!({}), &[("shop.rules.yml", RULES)]);
+    let change = br#"{"kind": "config", "service": "cart", "summary": "pool size 20 to 5"}"#;
+    let json = [("content-type", "application/json")];
+    let told = http::post(&fogbell.api_url("/api/v1/changes"), &json, change).unwrap();
+    assert_eq!(told.status, 202);
     let rules = fogbell.config_file().with_file_name("shop.rules.yml");
     let _prometheus = Prometheus::raising(&fogbell.api_address(), &rules);
     let incident = wait::until("an incident with both alerts", LIMIT, || {
@@ -39,6 +43,7 @@ fn alerts_of_prometheus_about_one_service_become_one_page() {
     assert_eq!(incident["causes"][0]["service"], "cart", "{incident}");
     let members = incident["members"].as_array().unwrap();
     assert!(members.iter().all(|member| member["external"] == true), "{incident}");
+    assert_eq!(incident["changes"][0]["summary"], "pool size 20 to 5", "{incident}");
 }
 
 #[test]

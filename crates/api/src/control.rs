@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use auth::Tenant;
 use engine::{Command, Diagnosis, Question, Refusal, Reply, SloAccount, View};
-use model::{Incident, IncidentId, RaisedAlert};
+use model::{Change, Incident, IncidentId, RaisedAlert};
 
 /// What the API asks of the daemon that it stands in front of.
 pub trait Control: Send + Sync + 'static {
@@ -18,6 +18,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Takes alerts from outside; `false` if they cannot be taken now.
     fn raise(&self, tenant: &Tenant, alerts: Vec<RaisedAlert>) -> bool;
+
+    /// Takes what people and pipelines say that they changed; `false` if it cannot be taken now.
+    fn change(&self, tenant: &Tenant, changes: Vec<Change>) -> bool;
 
     /// Ranks what changed in a stretch of time.
     fn explain(

@@ -1,6 +1,7 @@
 //! The HTTP API.
 
 mod alerts;
+mod changes;
 mod explain;
 mod incidents;
 mod metrics;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use auth::{Caller, Permission};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::request::Parts;
@@ -35,6 +36,7 @@ GET  /healthz                        whether the process lives
 GET  /readyz                         whether it takes telemetry and judges it
 GET  /metrics                        SLOs and fogbell's own metrics, for Prometheus
 GET  /api/v1/explain                 what changed; ?since= &until= &service=
+POST /api/v1/changes                 deploys, flags, configuration: what may be behind a fault
 POST /api/v2/alerts                  alerts of other systems, as Alertmanager takes them
 GET  /api/v1/slos                    SLOs and their numbers, worst first; ?service= &limit=
 GET  /api/v1/slos/{name}             how the numbers of one came to be
@@ -51,6 +53,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::scrape))
         .route("/api/v2/alerts", post(alerts::post))
+        .route("/api/v1/changes", post(changes::post))
         .route("/api/v1/explain", get(explain::get))
         .route("/api/v1/slos", get(slos::list))
         .route("/api/v1/slos/{name}", get(slos::account))
@@ -107,6 +110,18 @@ fn reader(shared: &Shared, parts: &Parts) -> Result<Caller, Fault> {
         origin::check_host(&parts.uri, &parts.headers, &shared.hosts)?;
     }
     Ok(caller)
+}
+
+/// Lets in whoever may send, and reads the body.
+async fn sent(shared: &Shared, request: Request) -> Result<(Caller, Bytes), Fault> {
+    let (parts, body) = request.into_parts();
+    let caller = shared.admit(&parts.headers, Permission::Send)?;
+    if !caller.authenticated {
+        origin::check_host(&parts.uri, &parts.headers, &shared.hosts)?;
+    }
+    origin::check_origin(&parts.uri, &parts.headers)?;
+    origin::check_json(&parts.headers)?;
+    Ok((caller, body_of(body).await?))
 }
 
 /// Lets in whoever may change an incident.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use model::{
-    Actor, ExternalRef, Fingerprint, Incident, IncidentId, Link, PaneDelta, RaisedAlert,
+    Actor, Change, ExternalRef, Fingerprint, Incident, IncidentId, Link, PaneDelta, RaisedAlert,
     SpanRecord, Timestamp,
 };
 
@@ -12,6 +12,8 @@ pub enum Input {
     Delta(Box<PaneDelta>),
     /// Alerts that other systems raise, or take back.
     Raised(Vec<RaisedAlert>),
+    /// What people and pipelines say that they changed.
+    Changed(Vec<Change>),
     /// All workers have handed over, or are late: judge.
     Judge,
     /// The answer to [`crate::Effect::Recall`].

@@ -4,6 +4,7 @@
 //! `poll_timeout()`, and rows to restore from. It never waits, reads no clock and touches no IO.
 
 mod account;
+mod changes;
 mod command;
 mod composites;
 mod counting;

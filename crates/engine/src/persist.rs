@@ -18,6 +18,7 @@ const VERSION: u8 = 1;
 pub(crate) enum Table {
     Alert = b'a',
     Baselines = b'b',
+    Changes = b'c',
     IncidentRoutes = b'd',
     Held = b'h',
     Incident = b'i',
@@ -48,9 +49,10 @@ impl LogEntry {
 }
 
 impl Table {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Alert,
         Self::Baselines,
+        Self::Changes,
         Self::IncidentRoutes,
         Self::Held,
         Self::Incident,

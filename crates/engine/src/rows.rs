@@ -79,6 +79,7 @@ impl Engine {
         }
         self.write_series(&mut rows);
         self.write_held(&mut rows);
+        self.write_changes(&mut rows);
         rows.extend(self.streams.take_rows().into_iter().map(row_of_streams));
         rows.extend(self.pairings.take_rows());
         if self.now.since(self.slow_rows_at) >= SLOW_ROWS_EVERY {
@@ -170,6 +171,7 @@ impl Engine {
         let mut log = BTreeMap::new();
         let mut whole_after = BTreeMap::new();
         let (mut streams, mut held, mut slices) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut changes = Vec::new();
         for (key, value) in rows {
             report.rows += 1;
             let done = match Table::parse(&key) {
@@ -187,6 +189,7 @@ impl Engine {
                 Some((table @ (Table::Baselines | Table::Streams), Some(number))) => {
                     stream_row(table, number, &value).map(|row| streams.push(row))
                 }
+                Some((Table::Changes, None)) => read(&value).map(|told| changes = told),
                 Some((Table::Pairings, Some(ordinal))) => engine.restore_pairing(ordinal, &value),
                 Some((Table::Held, Some(ordinal))) => {
                     read::<Held>(&value).map(|conditions| held.push((ordinal, conditions)))
@@ -210,6 +213,7 @@ impl Engine {
             engine.replay(seq, entry, &whole_after);
         }
         engine.restore_held(held);
+        engine.restore_changes(changes);
         engine.complete_routes();
         engine.resume(last_commit_at, now);
         report.series = engine.series.len();
@@ -241,6 +245,7 @@ impl Engine {
             }
             Table::AlertRoutes
             | Table::Baselines
+            | Table::Changes
             | Table::Held
             | Table::IncidentRoutes
             | Table::Log

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Action, AutomaticSli, AutomaticSource, BadEvent, Count, Counted, Delivery, EventType, Incident,
-    LatencyBucket, OperationDelta, Outgoing, PaneCount, PaneDelta, PointKind, PointsDelta,
-    Revision, Row, SeriesDelta, SeriesKey, Service, ServiceDelta, SpanId, SpanKind, Status,
-    StreamPoint, Timestamp, TraceId, Urgency,
+    Action, AutomaticSli, AutomaticSource, BadEvent, Change, Count, Counted, Delivery, EventType,
+    Incident, LatencyBucket, OperationDelta, Outgoing, PaneCount, PaneDelta, PointKind,
+    PointsDelta, Revision, Row, SeriesDelta, SeriesKey, Service, ServiceDelta, SpanId, SpanKind,
+    Status, StreamPoint, Timestamp, TraceId, Urgency,
 };
 use slo::judge::{DEFAULT_RULES, Fraction, Objective};
 

@@ -8,7 +8,7 @@ use api::{Control, Health};
 use auth::Tenant;
 use engine::{Command, Diagnosis, Question, Refusal, Reply, SloAccount, View};
 use journal::Journal;
-use model::{Incident, IncidentId, RaisedAlert};
+use model::{Change, Incident, IncidentId, RaisedAlert};
 use telemetry::Recorder;
 use tokio::sync::{oneshot, watch};
 
@@ -40,6 +40,11 @@ impl Control for Controls {
 
     fn raise(&self, tenant: &Tenant, alerts: Vec<RaisedAlert>) -> bool {
         let message = ToHub::Raised { tenant: Arc::clone(tenant), alerts };
+        self.to_hub.try_send(message).is_ok()
+    }
+
+    fn change(&self, tenant: &Tenant, changes: Vec<Change>) -> bool {
+        let message = ToHub::Changed { tenant: Arc::clone(tenant), changes };
         self.to_hub.try_send(message).is_ok()
     }
 

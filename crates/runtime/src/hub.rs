@@ -112,6 +112,9 @@ impl Hub {
             ToHub::Raised { tenant, alerts } => {
                 self.engine(&tenant).handle(Input::Raised(alerts), now());
             }
+            ToHub::Changed { tenant, changes } => {
+                self.engine(&tenant).handle(Input::Changed(changes), now());
+            }
             ToHub::Question { tenant, question, reply } => {
                 // Who asked may be gone.
                 let _ = reply.send(self.engine(&tenant).answer(&question));

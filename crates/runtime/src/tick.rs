@@ -2,7 +2,9 @@
 
 use auth::Tenant;
 use engine::{Command, Diagnosis, EngineOptions, Question, Refusal, Reply, SloAccount};
-use model::{Outgoing, PaneDelta, RaisedAlert, Revision, Row, SpanRecord, Timestamp, TraceId};
+use model::{
+    Change, Outgoing, PaneDelta, RaisedAlert, Revision, Row, SpanRecord, Timestamp, TraceId,
+};
 use tokio::sync::oneshot;
 
 /// How often workers hand over and the engines judge (design, section 2).
@@ -26,6 +28,8 @@ pub(crate) enum ToHub {
     Command { tenant: Tenant, command: Command, reply: oneshot::Sender<Reply> },
     /// Alerts that other systems raise.
     Raised { tenant: Tenant, alerts: Vec<RaisedAlert> },
+    /// What people and pipelines say that they changed.
+    Changed { tenant: Tenant, changes: Vec<Change> },
     /// What changed, asked by a person, and where the answer goes.
     Question {
         tenant: Tenant,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use auth::Permission;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -10,9 +9,8 @@ use model::{Labels, RaisedAlert, Timestamp};
 use serde::Deserialize;
 use tonic::Code;
 
-use super::body_of;
+use super::sent;
 use crate::fault::Fault;
-use crate::origin;
 use crate::shared::Shared;
 
 /// The most alerts in one request; Prometheus sends 256 at once.
@@ -38,15 +36,9 @@ struct Posted {
 /// Takes alerts: 200 once they are queued, 400 if one of them cannot be read, and then none is
 /// taken; 503 if the queue is full.
 pub(super) async fn post(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
     let taken = async {
-        let caller = shared.admit(&parts.headers, Permission::Send)?;
-        if !caller.authenticated {
-            origin::check_host(&parts.uri, &parts.headers, &shared.hosts)?;
-        }
-        origin::check_origin(&parts.uri, &parts.headers)?;
-        origin::check_json(&parts.headers)?;
-        let alerts = read(&body_of(body).await?)?;
+        let (caller, body) = sent(&shared, request).await?;
+        let alerts = read(&body)?;
         if alerts.is_empty() || shared.control.raise(&caller.tenant, alerts) {
             return Ok(());
         }
@@ -105,7 +97,7 @@ fn bounded(field: &str, mut labels: Labels) -> Result<Labels, Fault> {
 }
 
 /// RFC 3339; the zero of Go's clock is no time.
-fn moment(field: &str, text: Option<String>) -> Result<Timestamp, Fault> {
+pub(super) fn moment(field: &str, text: Option<String>) -> Result<Timestamp, Fault> {
     let Some(text) = text.filter(|text| !text.is_empty() && !text.starts_with("0001-01-01")) else {
         return Ok(Timestamp::ZERO);
     };

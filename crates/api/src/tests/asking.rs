@@ -35,6 +35,20 @@ async fn only_a_credential_that_may_send_raises_alerts() {
 }
 
 #[tokio::test]
+async fn changes_are_taken_one_by_one_or_many_at_once() {
+    let port = Port::open().await;
+    let one = r#"{"kind": "deploy", "service": "cart", "summary": "cart 2.4.0"}"#;
+    assert_eq!(port.post("/api/v1/changes", one).await.status, 202);
+    assert_eq!(port.post("/api/v1/changes", &format!("[{one}, {one}]")).await.status, 202);
+    let (tenant, change) = port.daemon.changed.lock()[0].clone();
+    assert_eq!((&*tenant, &*change.service), ("default", "cart"));
+    assert_eq!(port.daemon.changed.lock().len(), 3);
+    let (status, _, message) = port.post("/api/v1/changes", r#"{"kind": "x"}"#).await.refusal();
+    assert_eq!(status, 400);
+    assert!(message.starts_with("changes[0].kind"), "{message}");
+}
+
+#[tokio::test]
 async fn what_changed_is_told_over_grpc_and_over_http() {
     let port = Port::open().await;
     let since = Timestamp::from_unix_s(1_795_766_400);

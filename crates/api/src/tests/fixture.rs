@@ -14,8 +14,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model::{
-    Actor, Cause, Delivery, EventType, Incident, IncidentEvent, IncidentId, Outgoing, RaisedAlert,
-    Revision, Status, Timestamp, Urgency,
+    Actor, Cause, Change, Delivery, EventType, Incident, IncidentEvent, IncidentId, Outgoing,
+    RaisedAlert, Revision, Status, Timestamp, Urgency,
 };
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -33,6 +33,7 @@ pub(crate) struct Daemon {
     pub(crate) health: Mutex<Health>,
     pub(crate) commands: Mutex<Vec<(Tenant, Command)>>,
     pub(crate) raised: Mutex<Vec<(Tenant, RaisedAlert)>>,
+    pub(crate) changed: Mutex<Vec<(Tenant, Change)>>,
     pub(crate) questions: Mutex<Vec<(Tenant, Question)>>,
 }
 
@@ -157,6 +158,12 @@ impl Control for Daemon {
         true
     }
 
+    fn change(&self, tenant: &Tenant, changes: Vec<Change>) -> bool {
+        let changes = changes.into_iter().map(|change| (Arc::clone(tenant), change));
+        self.changed.lock().extend(changes);
+        true
+    }
+
     fn explain(
         &self,
         tenant: &Tenant,
@@ -242,6 +249,7 @@ impl Port {
             health: Mutex::new(Health { ready: true, problems: Vec::new() }),
             commands: Mutex::default(),
             raised: Mutex::default(),
+            changed: Mutex::default(),
             questions: Mutex::default(),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");

@@ -223,3 +223,29 @@ fn what_a_checkpoint_writes_of_streams_follows_what_has_changed() {
     world.handle(Input::Delta(Box::new(second)));
     assert_eq!(written(&mut world), 1);
 }
+
+#[test]
+fn a_change_that_was_told_is_known_after_a_restart() {
+    let mut world = World::new();
+    world.pass(60, &[("shop", HEALTHY)]);
+    let change = |id: &str, at| Change {
+        id: id.to_owned(),
+        kind: "deploy".to_owned(),
+        service: "shop".to_owned(),
+        summary: format!("shop {id}"),
+        at,
+        url: String::new(),
+        source: "ci".to_owned(),
+    };
+    let ahead = world.now.after(Duration::from_secs(3600));
+    world.handle(Input::Changed(vec![change("a", Timestamp::ZERO), change("b", ahead)]));
+    world.handle(Input::Changed(vec![change("a", Timestamp::ZERO)]));
+    let told_at = world.now;
+    world.handle(Input::Checkpoint);
+    world.restart(Duration::from_secs(1));
+    world.pass(5, &[("shop", HEALTHY)]);
+    world.pass(30, &[("shop", BROKEN)]);
+    let changes = &world.incident().changes;
+    let told: Vec<_> = changes.iter().map(|change| (&*change.id, change.at)).collect();
+    assert_eq!(told, [("a", told_at), ("b", told_at)]);
+}
