@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use otlp::Signal;
 
 /// Watches OTLP telemetry, judges it against SLOs, and wakes the right person with the root cause.
 #[derive(Debug, Parser)]
@@ -99,6 +101,9 @@ pub(crate) struct ReplayArgs {
     /// With --score: figures for each kind of fault too
     #[arg(long, requires = "score")]
     pub(crate) by_fault: bool,
+    /// With --score: look at one signal alone
+    #[arg(long, requires = "score", value_parser = signals(), value_name = "SIGNAL")]
+    pub(crate) only: Option<Signal>,
     /// Print one fogbell.v1.Incident a line for each revision, and an object that sums up; with --score, an object a row
     #[arg(long)]
     pub(crate) json: bool,
@@ -112,8 +117,8 @@ pub(crate) struct ReplayArgs {
     #[arg(long, env = "FOGBELL_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Signal of length-delimited protobuf: traces, metrics or logs
-    #[arg(long, default_value = "traces", value_parser = ["traces", "metrics", "logs"])]
-    pub(crate) signal: String,
+    #[arg(long, default_value = "traces", value_parser = signals())]
+    pub(crate) signal: Signal,
 }
 
 /// How to reach a running daemon.
@@ -324,4 +329,12 @@ pub(crate) struct LimitArgs {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:4327")]
     pub(crate) listen: String,
+}
+
+fn signals() -> impl TypedValueParser<Value = Signal> {
+    PossibleValuesParser::new(["traces", "metrics", "logs"]).map(|word| match word.as_str() {
+        "traces" => Signal::Traces,
+        "metrics" => Signal::Metrics,
+        _ => Signal::Logs,
+    })
 }

@@ -22,7 +22,6 @@ use engine::EngineOptions;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::Timestamp;
 use observe::ObserverOptions;
-use otlp::Signal;
 use runtime::DaemonOptions;
 
 use self::live::Target;
@@ -78,14 +77,8 @@ fn open(args: &ReplayArgs, position: &Position) -> anyhow::Result<(Parts, Tally)
             args.files.len()
         );
     }
-    let signal = match args.signal.as_str() {
-        "traces" => Signal::Traces,
-        "metrics" => Signal::Metrics,
-        "logs" => Signal::Logs,
-        other => bail!("--signal {other:?} is not traces, metrics or logs"),
-    };
     let files = args.files.iter().cloned();
-    let recordings = files.map(|file| Recording::open(file, signal, position));
+    let recordings = files.map(|file| Recording::open(file, args.signal, position));
     let merge = Merge::new(recordings.collect::<anyhow::Result<_>>()?);
     Ok((Parts::new(merge), Tally::new(args.files.len())))
 }

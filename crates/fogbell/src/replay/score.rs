@@ -5,7 +5,7 @@ mod labels;
 mod scenarios;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use std::time::Instant;
 use ::replay::score::{Baseline, Shown, Tally, suspects};
 use engine::EngineOptions;
 use observe::ObserverOptions;
+use otlp::Signal;
 
 use self::case::Run;
 use self::labels::Label;
@@ -27,8 +28,25 @@ struct Row {
     method: &'static str,
 }
 
-/// Tallies by system, kind of fault (empty for all kinds) and row.
-type Tallies = BTreeMap<(String, String, Row), Tally>;
+/// Tallies by system, kinds of faults and row.
+type Tallies = BTreeMap<(String, Kinds, Row), Tally>;
+
+/// Which kinds of faults a tally is of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kinds {
+    All,
+    One(String),
+    AllBut(String),
+}
+
+/// How cases are scored.
+struct Scoring {
+    observer: ObserverOptions,
+    engine: EngineOptions,
+    by_fault: bool,
+    /// The one signal that is looked at; none = all.
+    only: Option<Signal>,
+}
 
 const EXPLAIN: &str = "explain";
 const FOGBELL: &str = "fogbell";
@@ -42,7 +60,8 @@ const BASELINES: [(Baseline, &str); 2] =
 pub(super) fn run(args: &ReplayArgs, file: &Path) -> Outcome {
     let Ok(loaded) = settings::load(&args.config) else { return Ok(ExitCode::from(USAGE)) };
     let (observer, engine) = super::options(&loaded)?;
-    let (tallies, is_whole) = tally(file, &observer, &engine, args.by_fault)?;
+    let scoring = Scoring { observer, engine, by_fault: args.by_fault, only: args.only };
+    let (tallies, is_whole) = tally(file, &scoring)?;
     if args.json {
         tallies.iter().for_each(|(key, tally)| say(&table::json(key, tally, args.by_fault)));
     } else {
@@ -52,15 +71,10 @@ pub(super) fn run(args: &ReplayArgs, file: &Path) -> Outcome {
 }
 
 /// The figures, and whether nothing was left out.
-fn tally(
-    file: &Path,
-    observer: &ObserverOptions,
-    engine: &EngineOptions,
-    by_fault: bool,
-) -> anyhow::Result<(Tallies, bool)> {
+fn tally(file: &Path, scoring: &Scoring) -> anyhow::Result<(Tallies, bool)> {
     let mut tallies = Tallies::new();
     if file.is_dir() {
-        scenarios::score(file, observer, engine, &mut tallies)?;
+        scenarios::score(file, &scoring.observer, &scoring.engine, &mut tallies)?;
         return Ok((tallies, true));
     }
     let labels = labels::read(file)?;
@@ -68,8 +82,19 @@ fn tally(
     for why in &labels.broken {
         note(&format!("fogbell: {why}; the entry is left out"));
     }
+    let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for label in labels.whole.iter().filter(|_| scoring.by_fault) {
+        let _ = kinds.entry(&label.system).or_default().insert(&label.fault);
+    }
     for label in &labels.whole {
-        if let Err(error) = score(label, observer, engine, by_fault, &mut tallies) {
+        let of_system = kinds.get(&*label.system).into_iter().flatten();
+        let others = of_system.filter(|kind| **kind != label.fault);
+        let mut counts_in = vec![Kinds::All];
+        if scoring.by_fault {
+            counts_in.push(Kinds::One(label.fault.clone()));
+            counts_in.extend(others.map(|kind| Kinds::AllBut((*kind).to_owned())));
+        }
+        if let Err(error) = score(label, scoring, &counts_in, &mut tallies) {
             is_whole = false;
             note(&format!("fogbell: {}: {error:#}; the case is left out", label.case));
         }
@@ -79,20 +104,18 @@ fn tally(
 
 fn score(
     label: &Label,
-    observer: &ObserverOptions,
-    engine: &EngineOptions,
-    by_fault: bool,
+    scoring: &Scoring,
+    counts_in: &[Kinds],
     tallies: &mut Tallies,
 ) -> anyhow::Result<()> {
     let mut add = |row: Row, shown: &Shown| {
-        let kinds = [Some(String::new()), by_fault.then(|| label.fault.clone())];
-        for kind in kinds.into_iter().flatten() {
-            let tally = tallies.entry((label.system.clone(), kind, row)).or_default();
+        for kinds in counts_in {
+            let tally = tallies.entry((label.system.clone(), kinds.clone(), row)).or_default();
             tally.add(&label.truth, shown);
         }
     };
     let began = Instant::now();
-    let run = Run::of(label, observer, engine)?;
+    let run = Run::of(label, scoring)?;
     let explained = suspects(&run.explained.causes);
     let (told, by_incident) = run.told(label.truth.injected_at);
     let took = began.elapsed();
@@ -100,7 +123,7 @@ fn score(
     add(fogbell, &Shown { suspects: explained, told: Some(told.clone()), took });
     add(INCIDENT, &Shown { suspects: suspects(&by_incident), told: Some(told), took });
     let began = Instant::now();
-    let telemetry = case::telemetry(label)?;
+    let telemetry = case::telemetry(label, scoring.only)?;
     let read = began.elapsed();
     for (baseline, method) in BASELINES {
         let began = Instant::now();

@@ -10,7 +10,7 @@ use document::{Problems, Tree, Value};
 use engine::EngineOptions;
 use observe::ObserverOptions;
 
-use super::{FOGBELL, Row, Tallies};
+use super::{FOGBELL, Kinds, Row, Tallies};
 
 const ROW: Row = Row { mode: "incident", method: FOGBELL };
 /// How many triples of scenarios are run at once.
@@ -35,7 +35,7 @@ pub(super) fn score(
     let mut add = |system: String, of: &[&Scenario], seed: u64| {
         let began = Instant::now();
         let (shown, told) = run((observer, engine), of, &calls, seed);
-        let tally = tallies.entry((system, String::new(), ROW)).or_default();
+        let tally = tallies.entry((system, Kinds::All, ROW)).or_default();
         for (truth, shown) in shown {
             tally.add(&truth, &Shown { told: None, ..shown });
         }

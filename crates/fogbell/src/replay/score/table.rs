@@ -1,13 +1,25 @@
 //! The figures as a table, and as JSON.
 
+use std::fmt;
+
 use ::replay::score::Tally;
 use serde_json::json;
 
-use super::{Row, Tallies};
+use super::{Kinds, Row, Tallies};
+
+impl fmt::Display for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::One(kind) => f.write_str(kind),
+            Self::AllBut(kind) => write!(f, "all but {kind}"),
+        }
+    }
+}
 
 /// One object a line.
 pub(super) fn json(
-    (system, fault, row): &(String, String, Row),
+    (system, kinds, row): &(String, Kinds, Row),
     tally: &Tally,
     by_fault: bool,
 ) -> String {
@@ -31,8 +43,7 @@ pub(super) fn json(
         "case_s": figures.case_s,
     });
     if let Some(fields) = object.as_object_mut().filter(|_| by_fault) {
-        let fault = if fault.is_empty() { "all" } else { fault };
-        let _ = fields.insert("fault".to_owned(), fault.into());
+        let _ = fields.insert("fault".to_owned(), kinds.to_string().into());
     }
     object.to_string()
 }
@@ -40,7 +51,7 @@ pub(super) fn json(
 /// A table for people; causes are said as n of N.
 pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
     let mut lines = vec![format!(
-        "{:<18}{:<16}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
+        "{:<18}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
         "system",
         "fault",
         "mode",
@@ -58,7 +69,7 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
         "false",
         "case s",
     )];
-    for ((system, fault, row), tally) in tallies {
+    for ((system, kinds, row), tally) in tallies {
         let figures = tally.figures();
         let of = |count: u64| format!("{count}/{}", figures.cases);
         let share = |figure: Option<f64>| figure.map_or("-".to_owned(), |f| format!("{f:.2}"));
@@ -67,9 +78,9 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
             (named, known) => format!("{named}/{known}"),
         };
         lines.push(format!(
-            "{:<18}{:<16}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
+            "{:<18}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
             system,
-            if fault.is_empty() { "all" } else { fault },
+            kinds.to_string(),
             row.mode,
             row.method,
             of(tally.named_within(1)),

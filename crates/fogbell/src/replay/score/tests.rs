@@ -17,11 +17,16 @@ fn label(case: &str, service: &str) -> Value {
 }
 
 /// The figures of the labels, of each as it is printed, and whether all were scored.
-fn scored(labels: &Value, folder: &Path) -> anyhow::Result<(Vec<Value>, bool)> {
+fn scored(
+    labels: &Value,
+    folder: &Path,
+    only: Option<Signal>,
+) -> anyhow::Result<(Vec<Value>, bool)> {
     let file = written(folder, "labels.json", labels.to_string().as_bytes());
     let loaded = config::from_path(None, &mut std::iter::empty());
     let (observer, engine) = crate::replay::options(&loaded)?;
-    let (tallies, is_whole) = tally(&file, &observer, &engine, true)?;
+    let scoring = Scoring { observer, engine, by_fault: true, only };
+    let (tallies, is_whole) = tally(&file, &scoring)?;
     let printed = tallies.iter().map(|(key, tally)| table::json(key, tally, true));
     Ok((printed.map(|line| serde_json::from_str(&line).unwrap()).collect(), is_whole))
 }
@@ -39,7 +44,7 @@ fn labelled_faults_are_scored_by_every_method_and_what_is_broken_costs_itself() 
     let _ = written(folder.path(), "a.jsonl", lines(&exports).as_bytes());
     let truth = Fault::BadRollout.expected().service;
     let right = label("a", truth);
-    let (rows, is_whole) = scored(&json!([right]), folder.path()).unwrap();
+    let (rows, is_whole) = scored(&json!([right]), folder.path(), None).unwrap();
     assert!(is_whole);
     assert_eq!(rows.len(), 2 * (2 + BASELINES.len()), "{rows:?}");
     let explained = row(&rows, EXPLAIN, FOGBELL, "all");
@@ -51,7 +56,7 @@ fn labelled_faults_are_scored_by_every_method_and_what_is_broken_costs_itself() 
     assert_eq!(row(&rows, EXPLAIN, "alert-count", "all")["cases"], 1);
 
     let mixed = json!([{ "case": "a" }, label("b", truth), right, label("a", "nobody")]);
-    let (rows, is_whole) = scored(&mixed, folder.path()).unwrap();
+    let (rows, is_whole) = scored(&mixed, folder.path(), None).unwrap();
     assert!(!is_whole);
     let explained = row(&rows, EXPLAIN, FOGBELL, "all");
     assert_eq!((&explained["cases"], &explained["ac1"]), (&2.into(), &0.5.into()), "{explained}");
@@ -59,7 +64,7 @@ fn labelled_faults_are_scored_by_every_method_and_what_is_broken_costs_itself() 
 
 #[test]
 fn the_keys_are_those_that_scores_are_compared_by() {
-    let key = ("shop".to_owned(), String::new(), INCIDENT);
+    let key = ("shop".to_owned(), Kinds::All, INCIDENT);
     let object: Value = serde_json::from_str(&table::json(&key, &Tally::default(), false)).unwrap();
     let keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
     let mut wanted = [
@@ -87,7 +92,8 @@ fn the_keys_are_those_that_scores_are_compared_by() {
 #[test]
 fn labels_that_are_none_are_refused_with_their_place() {
     let folder = tempfile::tempdir().unwrap();
-    let refusal = |labels: &Value| format!("{:#}", scored(labels, folder.path()).unwrap_err());
+    let refusal =
+        |labels: &Value| format!("{:#}", scored(labels, folder.path(), None).unwrap_err());
     assert!(refusal(&json!({})).contains("labels.json: a JSON array of labels is wanted"));
     assert!(refusal(&json!([])).contains("there is no case in it"));
     let entry = refusal(&json!([{ "case": "a", "system": "shop" }]));
