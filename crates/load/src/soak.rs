@@ -24,6 +24,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// count; means are taken since single samples hold what is in flight; a twentieth of them is what
 /// the allocator moves from run to run, and a leak that matters fills it in half of the run.
 pub const GROWTH_MAX: f64 = 1.05;
+/// What the daemon may take at any moment.
+const PEAK_MIB_MAX: f64 = 150.0;
 
 /// What [`soak`] measures.
 #[derive(Debug, Clone)]
@@ -150,10 +152,21 @@ impl Soak {
         last / second
     }
 
-    /// Whether memory stayed flat, and every span is accounted for.
+    /// The most resident memory at any moment, in MiB.
+    #[must_use]
+    pub fn peak_mib(&self) -> f64 {
+        let samples = self.samples.iter().map(|sample| sample.rss_bytes);
+        mib(samples
+            .chain(self.load.server.as_ref().map(|server| server.rss_peak_bytes))
+            .max()
+            .unwrap_or(0))
+    }
+
+    /// Whether memory stayed flat and low, and every span is accounted for.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.growth() <= GROWTH_MAX && self.ledger.unaccounted() == 0
+        let is_low = self.peak_mib() <= PEAK_MIB_MAX;
+        is_low && self.growth() <= GROWTH_MAX && self.ledger.unaccounted() == 0
     }
 
     /// One line of JSON for tools.
@@ -168,6 +181,8 @@ impl Soak {
             "quarters_mib": self.quarters().map(|bytes| bytes / f64::from(1 << 20)),
             "growth": self.growth(),
             "growth_max": GROWTH_MAX,
+            "peak_mib": self.peak_mib(),
+            "peak_mib_max": PEAK_MIB_MAX,
             "unaccounted": self.ledger.unaccounted(),
             "held": self.is_held(),
         })
@@ -190,13 +205,16 @@ impl fmt::Display for Soak {
         writeln!(f, "{}", self.load)?;
         writeln!(f, "account    {}", self.ledger)?;
         let [first, second, third, last] = self.quarters().map(|bytes| bytes / f64::from(1 << 20));
-        write!(
+        writeln!(
             f,
             "quarters   {first:.1}, {second:.1}, {third:.1}, {last:.1} MiB: the last is {:.3} of \
              the second, at most {GROWTH_MAX}: {}",
             self.growth(),
             if self.growth() <= GROWTH_MAX { "flat" } else { "NOT FLAT" }
-        )
+        )?;
+        let peak = self.peak_mib();
+        let is_low = if peak <= PEAK_MIB_MAX { "held" } else { "MISSED" };
+        write!(f, "peak       {peak:.1} MiB, at most {PEAK_MIB_MAX}: {is_low}")
     }
 }
 
@@ -242,7 +260,9 @@ mod tests {
         let fills = soak_of((0..120).map(|n| 100 + n.min(30) + n % 3));
         assert!(fills.is_held(), "{fills}");
         let leaks = soak_of((0..120).map(|n| 100 + n / 8));
-        assert!(!leaks.is_held() && leaks.to_string().ends_with("NOT FLAT"), "{leaks}");
+        assert!(!leaks.is_held() && leaks.to_string().contains("NOT FLAT"), "{leaks}");
+        let large = soak_of((0..120).map(|n| 140 + n.min(20)));
+        assert!(!large.is_held() && large.to_string().ends_with("MISSED"), "{large}");
         let loses = Soak { ledger: Ledger { shed: 1, ..fills.ledger }, ..fills };
         assert!(!loses.is_held(), "{loses}");
     }
