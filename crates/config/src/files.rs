@@ -8,7 +8,7 @@ use document::{FILE_BYTES_MAX, Place, Problem, Problems};
 use glob::{MatchOptions, Pattern};
 use slo::openslo::{Documents, SloDefinition};
 
-use crate::{Config, Read, Role, Secret};
+use crate::{Config, Read, Role, Secret, calendar};
 
 /// Most OpenSLO files that are read.
 pub const SLO_FILES_MAX: usize = 10_000;
@@ -154,6 +154,7 @@ impl Read {
             }
         }
         let definitions = documents.compile(problems);
+        calendar::check(&definitions, problems);
         self.check_slos(&definitions, problems);
         definitions
     }

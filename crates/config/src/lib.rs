@@ -1,5 +1,6 @@
 //! fogbell.yaml, environment and OpenSLO files to one validated configuration; every limit is named here.
 
+mod calendar;
 mod check;
 mod env;
 mod files;
@@ -10,6 +11,7 @@ mod value;
 
 use document::{Node, Place, Problem, Problems, Tree, parse};
 
+pub use calendar::calendar_of;
 pub use files::{Credential, Loaded, SLO_FILES_MAX, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, from_path};
 pub use read::{ENTRIES_MAX, KAFKA_PROPERTIES_RESERVED, REQUEST_BYTES_MAX_RANGE};
 pub use secret::Secret;

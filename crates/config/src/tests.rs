@@ -375,3 +375,30 @@ auth:
     assert_eq!(loaded.problems.len(), 1);
     assert!(loaded.problems[0].to_string().contains("absent.yaml: cannot be read"));
 }
+
+#[test]
+fn a_calendar_is_followed_or_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fogbell.yaml");
+    fs::write(&path, "").unwrap();
+    fs::create_dir(folder.path().join("slos")).unwrap();
+    let loaded = |zone: &str| {
+        let window = format!(
+            "[{{ duration: 1M, calendar: {{ startTime: 2026-01-01 00:00:00, timeZone: {zone} }} }}]"
+        );
+        let text =
+            slo_text("one", "0.999").replace("[{ duration: 30d, isRolling: true }]", &window);
+        fs::write(folder.path().join("slos/one.yaml"), text).unwrap();
+        from_path(Some(&path), &mut std::iter::empty())
+    };
+    let right = loaded("America/New_York");
+    assert_eq!(right.problems, []);
+    assert!(calendar_of(right.slos[0].calendar.as_ref().unwrap()).is_ok());
+    let wrong = loaded("America/NewYork");
+    let [problem] = wrong.problems.as_slice() else { panic!("{:?}", wrong.problems) };
+    let problem = problem.to_string();
+    assert!(problem.contains("slos/one.yaml:11:15"), "{problem}");
+    let what =
+        "spec.timeWindow[0]: there is no time zone \"America/NewYork\"; write a name of the IANA";
+    assert!(problem.contains(what), "{problem}");
+}

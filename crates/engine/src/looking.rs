@@ -87,5 +87,7 @@ fn window(figures: &WindowFigures, events: Count) -> WindowStatus {
         burn_rate: figures.burn_rate,
         coverage: figures.coverage_ratio(),
         from: figures.from,
+        passed: figures.passed,
+        ends_at: figures.ends_at,
     }
 }

@@ -5,6 +5,7 @@ use correlate::SUBJECT_LABELS;
 use slo::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
 use slo::openslo::Composite;
 use slo::slices::Slicing;
+use slo::window::Calendar;
 
 use crate::raised::RESOLVE_AFTER;
 
@@ -62,8 +63,10 @@ pub struct SloOptions {
     pub service: Arc<str>,
     /// The promise.
     pub objective: Objective,
-    /// Its rolling window.
+    /// Its window; of one that follows the calendar the longest that it can be.
     pub window: Duration,
+    /// Where the periods of its window begin, if that follows the calendar.
+    pub calendar: Option<Calendar>,
     /// The slices of time in which its budget is counted; `None` = by events.
     pub slicing: Option<Slicing>,
     /// What it alerts on; `None` = the rows of the default table that fit.

@@ -12,7 +12,7 @@ use model::{
 use slo::composite::Composition;
 use slo::judge::{AlertRule, Held, JudgeOptions, Judgement, NoDataRule};
 use slo::slices::{Slices, Slicing};
-use slo::window::{Disposition, SeriesWindows, WindowPlan};
+use slo::window::{Calendar, Disposition, SeriesWindows, WindowPlan};
 
 use crate::judging::labels;
 use crate::{EngineOptions, SloOptions};
@@ -422,11 +422,12 @@ impl Series {
 impl Templates {
     fn new(options: &EngineOptions, hasher: &RandomState) -> Self {
         let defaults: Vec<AlertRule> = options.rules.iter().map(AlertRule::from).collect();
-        let judging = |objective, window, rules: &[AlertRule]| {
+        let judging = |objective, window, calendar: Option<&Calendar>, rules: &[AlertRule]| {
             let rules = rules.iter().filter(|rule| rule.fits(window));
             let judging = JudgeOptions::new(objective, window, rules)
                 .with_bad_events_min(options.bad_events_min);
             let plan = WindowPlan::new(judging.windows(), SKEW);
+            let plan = plan.with_calendar(window, calendar.cloned());
             (Arc::new(judging), Arc::new(plan))
         };
         let mut declared = HashMap::with_hasher(hasher.clone());
@@ -436,7 +437,7 @@ impl Templates {
             let whole = slo.part_of.as_ref();
             let whole = whole.and_then(|name| options.slos.iter().find(|slo| slo.name == *name));
             let rules = whole.unwrap_or(slo).rules.as_ref().unwrap_or(&defaults);
-            let judged = judging(slo.objective, slo.window, rules);
+            let judged = judging(slo.objective, slo.window, slo.calendar.as_ref(), rules);
             let slo = Arc::new(declared_slo(slo, judged));
             if !slo.no_data.is_empty() {
                 watched.push(Arc::clone(&slo));
@@ -444,8 +445,8 @@ impl Templates {
             let _ = declared.insert(Arc::clone(&slo.name), slo);
         }
         let automatic = options.automatic.map(|automatic| Automatic {
-            availability: judging(automatic.availability, automatic.window, &defaults),
-            latency: judging(automatic.latency, automatic.window, &defaults),
+            availability: judging(automatic.availability, automatic.window, None, &defaults),
+            latency: judging(automatic.latency, automatic.window, None, &defaults),
         });
         Self { declared, automatic, watched }
     }

@@ -13,6 +13,7 @@ use slo::judge::{DEFAULT_RULES, Fraction, Objective};
 
 use crate::{AutomaticOptions, Command, Effect, Engine, EngineOptions, Input, Refusal, Verb};
 
+mod calendar;
 mod composites;
 mod groups;
 mod incidents;

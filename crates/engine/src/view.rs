@@ -50,7 +50,7 @@ pub struct SloStatus {
     pub automatic: bool,
     /// The promise, 0..1.
     pub objective: f64,
-    /// The SLO's window.
+    /// The SLO's window; of one that follows the calendar the longest that it can be.
     pub window: Duration,
     /// The slices of time in which the budget is counted; `None` = by events.
     pub slicing: Option<Slicing>,
@@ -92,7 +92,8 @@ impl SloStatus {
             Some(slices) => (slices.total, slices.bad),
             None => (window.total, window.bad as f64),
         };
-        let volume = whole_volume(of(own).0, own.window, own.window.mul_f64(own.coverage));
+        let length = own.ends_at.map_or(own.window, |end| end.since(own.from));
+        let volume = whole_volume(of(own).0, length, own.passed.mul_f64(own.coverage));
         if volume == 0 {
             return 0.0;
         }
@@ -132,8 +133,12 @@ pub struct WindowStatus {
     pub error_ratio: Option<f64>,
     /// How fast it burns, after volume correction.
     pub burn_rate: f64,
-    /// Share of the window in which the source was heard.
+    /// Share of what has passed of the window in which the source was heard.
     pub coverage: f64,
     /// From where the sum reaches.
     pub from: Timestamp,
+    /// How much of it has passed: all of a window that rolls.
+    pub passed: Duration,
+    /// When it ends and its budget begins anew; `None` of a window that rolls.
+    pub ends_at: Option<Timestamp>,
 }

@@ -8,7 +8,7 @@ use engine::duration_text;
 use model::Urgency;
 use runtime::DaemonOptions;
 use slo::judge::{AlertRule, NoDataRule, Objective, Policy};
-use slo::openslo::SloDefinition;
+use slo::openslo::{CalendarWindow, SloDefinition};
 use slo::presence::SILENCE_AFTER;
 use slo::slices::SliceMethod;
 
@@ -87,7 +87,8 @@ fn declared(out: &mut Vec<String>, loaded: &Loaded) {
     row(out, "declared", &format!("{slos} SLOs in {files} files"));
     for slo in &loaded.slos {
         let SloDefinition { name, service, objective, window, slicing, .. } = slo;
-        let (promise, window) = (percent(*objective), duration_text(*window));
+        let promise = percent(*objective);
+        let window = slo.calendar.as_ref().map_or_else(|| duration_text(*window), calendar);
         let slices = slicing.map_or_else(String::new, |slicing| {
             let kind = match slicing.method() {
                 SliceMethod::Verdict(_) => "good slices of",
@@ -101,6 +102,12 @@ fn declared(out: &mut Vec<String>, loaded: &Loaded) {
             None => rules(out, &slo.rules_or(&loaded.config.alerting.rules), &slo.no_data),
         }
     }
+}
+
+/// A window that follows the calendar, in words.
+fn calendar(window: &CalendarWindow) -> String {
+    let CalendarWindow { length, start_time, time_zone, .. } = window;
+    format!("{length} by the calendar from {start_time} ({time_zone})")
 }
 
 fn rules(out: &mut Vec<String>, rules: &[AlertRule], no_data: &[NoDataRule]) {

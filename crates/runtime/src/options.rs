@@ -192,6 +192,8 @@ fn slo_options(slo: &SloDefinition, config: &Config) -> SloOptions {
         service: slo.service.as_str().into(),
         objective: slo.objective,
         window: slo.window,
+        // What is wrong with one was told when the configuration was read.
+        calendar: slo.calendar.as_ref().and_then(|window| config::calendar_of(window).ok()),
         slicing: slo.slicing,
         rules: Some(slo.rules_or(&config.alerting.rules)),
         no_data: slo.no_data.clone(),

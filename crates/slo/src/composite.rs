@@ -71,6 +71,8 @@ struct Sum {
     has_events: bool,
     is_heard: bool,
     from: Timestamp,
+    passed: Duration,
+    ends_at: Option<Timestamp>,
     covered: Duration,
 }
 
@@ -90,6 +92,8 @@ impl Sum {
             sum.is_heard |= part.state != WindowState::NoData;
             sum.from = sum.from.max(part.from);
             sum.covered = sum.covered.max(part.covered);
+            sum.passed = sum.passed.max(part.passed);
+            sum.ends_at = sum.ends_at.or(part.ends_at);
         }
         sum
     }
@@ -114,6 +118,8 @@ impl Sum {
             from: self.from,
             expected_total,
             burn_rate: objective.burn_rate(bad, count.total.max(expected_total)),
+            passed: if self.ends_at.is_some() { self.passed } else { window },
+            ends_at: self.ends_at,
             covered: self.covered,
             state: match (self.has_events, self.is_heard) {
                 (true, _) => WindowState::Data,

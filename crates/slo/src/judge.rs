@@ -86,7 +86,11 @@ pub struct WindowFigures {
     pub expected_total: u64,
     /// How fast the budget burns; 1 = it lasts exactly for the SLO's window.
     pub burn_rate: f64,
-    /// How much of it the source was heard for, at most its length.
+    /// How much of it has passed: all of a window that rolls.
+    pub passed: Duration,
+    /// When it ends and its budget begins anew; `None` of a window that rolls.
+    pub ends_at: Option<Timestamp>,
+    /// How much of it the source was heard for, at most what has passed.
     pub covered: Duration,
     /// What it can say.
     pub state: WindowState,
@@ -226,10 +230,16 @@ impl WindowFigures {
         self.count.bad_ratio()
     }
 
-    /// Share of the window for which the source was heard, 0..=1.
+    /// Share of what has passed of the window for which the source was heard, 0..=1.
     #[must_use]
     pub fn coverage_ratio(&self) -> f64 {
-        self.covered.as_secs_f64() / self.window.as_secs_f64().max(f64::MIN_POSITIVE)
+        self.covered.as_secs_f64() / self.passed.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    /// How long it is: the period of a calendar window that lasts.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.ends_at.map_or(self.window, |end| end.since(self.from))
     }
 
     fn volume(&self) -> u64 {
@@ -287,7 +297,8 @@ pub fn judge_into(
     let usual = UsualVolume::of(series, presence, options.volume, now);
     series.advance(now);
     let figures = |(at, &window): (usize, &Duration)| {
-        figures(series.sum_guessed(window, at), presence, options, &usual, window, now)
+        let (sum, ends_at) = (series.sum_guessed(window, at), series.ends_at(window));
+        figures(sum, ends_at, presence, options, &usual, window, now)
     };
     judgement.windows.clear();
     judgement.windows.extend(options.windows.iter().enumerate().map(figures));
@@ -327,13 +338,17 @@ fn conclude(judgement: &mut Judgement, is_silent: bool, options: &JudgeOptions, 
         let recent = judgement.windows.get(options.forecast_at).unwrap_or(own);
         let remaining = budget_remaining_ratio(options.objective, own.count);
         judgement.budget_remaining_ratio = remaining;
+        let exhausted_at =
+            exhausted_at(remaining, own.length(), own.covered, recent.burn_rate, now);
+        // With a new period comes a new budget.
         judgement.exhausted_at_forecast =
-            exhausted_at(remaining, own.window, own.covered, recent.burn_rate, now);
+            exhausted_at.filter(|at| own.ends_at.is_none_or(|end| *at < end));
     }
 }
 
 fn figures(
     sum: WindowSum,
+    ends_at: Option<Timestamp>,
     presence: &Presence,
     options: &JudgeOptions,
     usual: &UsualVolume,
@@ -342,7 +357,8 @@ fn figures(
 ) -> WindowFigures {
     // The sum reaches back to an edge: so does what is expected of it.
     let expected_total = usual.expected(presence.covered_ns(sum.from, now));
-    let covered = presence.covered(window, now);
+    let passed = if ends_at.is_some() { now.since(sum.from) } else { window };
+    let covered = presence.covered(passed, now);
     let volume = sum.count.total.max(expected_total);
     WindowFigures {
         window,
@@ -350,6 +366,8 @@ fn figures(
         from: sum.from,
         expected_total,
         burn_rate: options.objective.burn_rate(sum.count.bad(), volume),
+        passed,
+        ends_at,
         covered,
         state: match sum.count.total {
             0 if covered.is_zero() => WindowState::NoData,

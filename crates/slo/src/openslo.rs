@@ -23,9 +23,9 @@ pub use definition::{
 };
 pub use documents::{DOCUMENTS_MAX, Documents};
 pub use object::{
-    AlertCondition, AlertNotificationTarget, AlertPolicy, Budgeting, DataSource, Metadata, Metric,
-    MetricSource, ObjectiveDocument, Reference, Service, Severity, Sli, SloDocument, Spot,
-    ThresholdOp, TimeWindow,
+    AlertCondition, AlertNotificationTarget, AlertPolicy, Budgeting, CalendarWindow, DataSource,
+    Metadata, Metric, MetricSource, ObjectiveDocument, Reference, Service, Severity, Sli,
+    SloDocument, Spot, ThresholdOp, TimeWindow,
 };
 pub use shorthand::{Shorthand, ShorthandUnit};
 pub use source::GROUP_BY_KEYS_MAX;

@@ -21,6 +21,7 @@
 //! windows and 0.2 KiB more for each tier that it touched; one with events in every pane takes
 //! 1 to 8 bytes per pane and field, 6 to 9 KiB in all with a window of 30 days.
 
+mod calendar;
 mod plan;
 mod range;
 mod snapshot;
@@ -30,11 +31,13 @@ use std::time::Duration;
 
 use model::{Count, Pane, PaneCount, Timestamp};
 
+pub use calendar::Calendar;
 pub use plan::{VOLUME_WINDOW, WINDOW_MAX, WINDOWS_MAX, WindowPlan};
 pub use range::RangeSum;
 pub use snapshot::{RestoreError, WindowsSnapshot};
 
 use crate::tier::{CELLS, Ring, Tier, TierPane, start_of};
+use calendar::PeriodSum;
 use plan::PlannedWindow;
 
 /// Events that end further back than this are late: they correct budgets, and are told apart.
@@ -60,6 +63,8 @@ pub struct SeriesWindows {
     rings: Box<[Ring]>,
     /// Panes of the near future, in order.
     pending: Vec<PaneCount>,
+    /// Of the calendar window, if the plan has one.
+    period: Option<PeriodSum>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,6 +112,7 @@ impl SeriesWindows {
             runs: runs.collect(),
             rings: (0..plan.tier_count()).map(|_| Ring::default()).collect(),
             pending: Vec::new(),
+            period: plan.followed().map(|calendar| PeriodSum::of(calendar, 0)),
             plan,
         }
     }
@@ -140,6 +146,9 @@ impl SeriesWindows {
         if end == self.end && floor == self.floor {
             return;
         }
+        if let (Some(sum), Some(calendar)) = (&mut self.period, self.plan.followed()) {
+            sum.advance(calendar, floor);
+        }
         let arrived = self.pending.partition_point(|held| held.pane.0 < end);
         for at in 0..arrived {
             let PaneCount { pane, count } = self.pending[at];
@@ -157,19 +166,19 @@ impl SeriesWindows {
         }
     }
 
-    /// The sum over a window that ends now. A look-up for the windows of the plan; any other is
+    /// The sum over a window that ends now, or of the period of a calendar window. A look-up for the windows of the plan; any other is
     /// summed pane by pane in the finest tier that still reaches it.
     pub fn sum(&mut self, window: Duration, now: Timestamp) -> WindowSum {
         self.advance(now);
-        match self.plan.position(window, 0) {
-            Some(at) => self.run_sum(at),
-            None => self.sum_by_pane(window),
-        }
+        self.sum_guessed(window, 0)
     }
 
     /// As [`SeriesWindows::sum`] at the newest `now`, for a window that is likely the plan's
     /// `guess`-th.
     pub(crate) fn sum_guessed(&self, window: Duration, guess: usize) -> WindowSum {
+        if let Some(sum) = self.period.as_ref().filter(|_| self.plan.is_calendar(window)) {
+            return self.edges(sum.count, sum.period.first);
+        }
         match self.plan.position(window, guess) {
             Some(at) => self.run_sum(at),
             None => self.sum_by_pane(window),
@@ -218,6 +227,11 @@ impl SeriesWindows {
             }
         }
         other.rebuild();
+        let is_same = self.plan.followed() == plan.followed();
+        match self.period.filter(|_| is_same) {
+            Some(sum) => other.period = Some(sum),
+            None => other.rebuild_period(),
+        }
         other.expire();
         other
     }
@@ -249,6 +263,9 @@ impl SeriesWindows {
             if pane >= run.first {
                 run.sum += count;
             }
+        }
+        if let Some(sum) = &mut self.period {
+            sum.add(pane, count);
         }
         let mut stored = false;
         for ((ring, tier), reach) in self.rings.iter_mut().zip(Tier::ALL).zip(self.plan.reach) {

@@ -41,7 +41,7 @@ const fn counter(name: &'static str, help: &'static str) -> Head {
 const RATIO: Option<&str> = Some("ratio");
 const SECONDS: Option<&str> = Some("seconds");
 
-const FAMILIES: [Family; 15] = [
+const FAMILIES: [Family; 16] = [
     Family {
         head: Head {
             name: "slo",
@@ -68,6 +68,18 @@ const FAMILIES: [Family; 15] = [
         head: gauge("slo_window_seconds", SECONDS, "Window over which the promise is judged."),
         write: |writer, head, shown| {
             writer.sample(head, shown.alone(), shown.slo.window.as_secs_f64());
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_window_end_timestamp_seconds",
+            SECONDS,
+            "When the window ends and its budget begins anew; calendar windows only.",
+        ),
+        write: |writer, head, shown| {
+            if let Some(end) = shown.slo.windows.last().and_then(|own| own.ends_at) {
+                writer.sample(head, shown.alone(), end.unix_s() as f64);
+            }
         },
     },
     Family {

@@ -27,6 +27,8 @@ fn window(minutes: u32, total: u64, bad: u64) -> WindowStatus {
         burn_rate: bad as f64 / 4.0,
         coverage: 0.5,
         from: Timestamp::from_unix_s(1_000_000),
+        passed: MINUTE * minutes,
+        ends_at: None,
     }
 }
 

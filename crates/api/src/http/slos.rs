@@ -216,5 +216,6 @@ fn window(slo: &SloStatus, window: &WindowStatus) -> Value {
         "budgetSpentRatio": slo.budget_spent_ratio(window),
         "coverageRatio": window.coverage,
         "from": window.from.is_set().then(|| window.from.to_string()),
+        "endsAt": window.ends_at.map(|end| end.to_string()),
     })
 }

@@ -17,6 +17,7 @@ fn slo(name: &str, method: Option<SliceMethod>) -> SloOptions {
         service: "shop".into(),
         objective: objective("0.99"),
         window: Duration::from_secs(30 * 86_400),
+        calendar: None,
         slicing,
         rules: None,
         no_data: Vec::new(),

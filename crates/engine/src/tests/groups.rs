@@ -11,6 +11,7 @@ fn grouped(groups_max: usize, series_max: usize) -> EngineOptions {
         service: "shop".into(),
         objective: objective("0.99"),
         window: Duration::from_secs(30 * 86_400),
+        calendar: None,
         slicing: None,
         rules: None,
         no_data: Vec::new(),

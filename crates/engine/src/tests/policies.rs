@@ -49,6 +49,7 @@ fn slo(rules: Vec<AlertRule>, no_data: Vec<NoDataRule>) -> SloOptions {
         service: "shop".into(),
         objective: objective("0.999"),
         window: Duration::from_secs(30 * 86_400),
+        calendar: None,
         rules: Some(rules),
         no_data,
         slicing: None,

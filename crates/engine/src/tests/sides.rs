@@ -67,6 +67,7 @@ fn counted() -> EngineOptions {
         service: "pay".into(),
         objective: objective("0.999"),
         window: Duration::from_secs(30 * 86_400),
+        calendar: None,
         slicing: None,
         composite: None,
         part_of: None,

@@ -22,6 +22,7 @@ fn sliced(method: Option<SliceMethod>) -> EngineOptions {
         service: "shop".into(),
         objective: objective("0.99"),
         window: Duration::from_secs(30 * 86_400),
+        calendar: None,
         slicing,
         rules: None,
         no_data: Vec::new(),

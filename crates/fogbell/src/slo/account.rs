@@ -48,6 +48,8 @@ struct Window {
     burn_rate: f64,
     coverage_ratio: f64,
     from: Option<String>,
+    /// Of a window that follows the calendar.
+    ends_at: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +110,9 @@ impl Account {
             self.budget_remaining_ratio * 100.0,
             self.exhausted_at.as_ref().map_or(String::new(), |at| format!(", until {at}")),
         ));
+        if let Some(end) = self.windows.last().and_then(|own| own.ends_at.as_ref()) {
+            lines.push(format!("  the window follows the calendar: a new budget begins at {end}"));
+        }
         let heard = self.heard_at.as_deref().unwrap_or("never");
         let state = self.state.to_lowercase().replace('_', " ");
         lines.push(format!("  state {state}; the source was last heard at {heard}"));

@@ -80,7 +80,7 @@ impl Documents {
         policies: &PolicyRules,
         problems: &Problems,
     ) -> Vec<SloDefinition> {
-        let window = rolling_window(slo, problems);
+        let window = window(slo, problems);
         let is_composite = slo.objectives.iter().any(|objective| objective.indicator.is_some());
         let parts = if is_composite {
             self.composite_parts(slo, measures, window, problems)
@@ -191,16 +191,16 @@ pub(super) fn part<'a>(
     Some(Part { objective, indicator: indicator?, slicing: slicing? })
 }
 
-fn rolling_window(slo: &SloDocument, problems: &Problems) -> Option<Duration> {
+/// How long the window is; of a calendar window, at most.
+fn window(slo: &SloDocument, problems: &Problems) -> Option<Duration> {
     let spot = &slo.window_spot;
-    let TimeWindow::Rolling(length) = &slo.window else {
-        let reason = Unsupported::CalendarWindow;
-        spot.error(problems, reason.to_string(), reason.mend());
-        return None;
+    let window = match &slo.window {
+        TimeWindow::Rolling(length) => length.rolling(),
+        TimeWindow::Calendar(calendar) => calendar.length.longest(),
     };
-    let window = length.rolling();
     if !(WINDOW_MIN..=WINDOW_MAX).contains(&window) {
-        spot.error(problems, "the window is out of range", "write one from 1h to 366d");
+        let mend = "write one from 1h to 366d; 1m is a minute, a month is 1M";
+        spot.error(problems, "the window is out of range", mend);
         return None;
     }
     Some(window)
@@ -255,6 +255,10 @@ pub(super) fn definition(
         indicator,
         objective,
         window,
+        calendar: match &slo.window {
+            TimeWindow::Rolling(_) => None,
+            TimeWindow::Calendar(calendar) => Some(calendar.clone()),
+        },
         slicing,
         rules: None,
         no_data: Vec::new(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::Telemetry;
 
-use super::Spot;
+use super::{CalendarWindow, Spot};
 use crate::composite::Composition;
 use crate::filter::{Field, Filter};
 use crate::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
@@ -37,8 +37,10 @@ pub struct SloDefinition {
     pub indicator: Indicator,
     /// What is promised.
     pub objective: Objective,
-    /// The rolling window.
+    /// The rolling window; of a calendar window the longest that it can be.
     pub window: Duration,
+    /// The calendar that the window follows, if it does.
+    pub calendar: Option<CalendarWindow>,
     /// The slices of time in which the budget is counted; `None` = by events.
     pub slicing: Option<Slicing>,
     /// From the alert policies; `None` = the configured rows. Read through [`Self::rules_or`].
@@ -118,8 +120,6 @@ pub struct Selector {
 pub enum Unsupported {
     /// A metric source of another type than `otlp`.
     Source(String),
-    /// A window that follows the calendar.
-    CalendarWindow,
     /// `groupBy` in an objective of a composite.
     CompositeGroups,
 }
@@ -174,7 +174,6 @@ impl Unsupported {
     pub fn mend(&self) -> &'static str {
         match self {
             Self::Source(_) => "write `type: otlp` with `signal` and `filter`",
-            Self::CalendarWindow => "write `isRolling: true` without `calendar`",
             Self::CompositeGroups => "leave groupBy out, or write one SLO for each indicator",
         }
     }
@@ -184,7 +183,6 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
             Self::Source(kind) => return write!(f, "metric sources of type {kind:?} are not read"),
-            Self::CalendarWindow => "calendar windows are",
             Self::CompositeGroups => "groups of composite SLOs are",
         };
         write!(f, "{what} not yet judged")

@@ -138,14 +138,20 @@ pub enum TimeWindow {
     /// Ends now.
     Rolling(Shorthand),
     /// Follows the calendar.
-    Calendar {
-        /// `duration`
-        length: Shorthand,
-        /// `calendar.startTime`, `2022-01-31 12:00:00`.
-        start_time: String,
-        /// `calendar.timeZone`, an IANA name.
-        time_zone: String,
-    },
+    Calendar(CalendarWindow),
+}
+
+/// A window that follows the calendar: it begins anew every so many days, months or years.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarWindow {
+    /// `duration`
+    pub length: Shorthand,
+    /// `calendar.startTime`, `2022-01-31 12:00:00`: the time of a clock on the wall.
+    pub start_time: String,
+    /// `calendar.timeZone`, an IANA name.
+    pub time_zone: String,
+    /// Where `timeWindow` stands.
+    pub spot: Spot,
 }
 
 /// How a budget is counted.

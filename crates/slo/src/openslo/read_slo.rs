@@ -5,8 +5,8 @@ use document::{Fields, Node};
 use super::read::{Form, description, fraction, object, references, shorthand, text};
 use super::read_alert::alert_policy;
 use super::{
-    AlertPolicy, Budgeting, Metric, MetricSource, ObjectiveDocument, Reference, Shorthand, Sli,
-    SloDocument, Spot, ThresholdOp, TimeWindow,
+    AlertPolicy, Budgeting, CalendarWindow, Metric, MetricSource, ObjectiveDocument, Reference,
+    Shorthand, Sli, SloDocument, Spot, ThresholdOp, TimeWindow,
 };
 use crate::judge::{Fraction, Objective};
 
@@ -171,11 +171,12 @@ fn time_window(node: &Node<'_>) -> Option<TimeWindow> {
             let mut map = calendar.map()?;
             let start_time = map.required("startTime").and_then(|node| node.name());
             let time_zone = map.required("timeZone").and_then(|node| node.name());
-            Some(TimeWindow::Calendar {
+            Some(TimeWindow::Calendar(CalendarWindow {
                 length: length?,
                 start_time: start_time?,
                 time_zone: time_zone?,
-            })
+                spot: Spot::of(node),
+            }))
         }
         (_, None) => {
             let what = "says neither isRolling: true nor a calendar";

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 const MINUTE_S: u64 = 60;
@@ -31,6 +32,21 @@ pub enum ShorthandUnit {
     Year,
 }
 
+impl fmt::Display for Shorthand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.unit {
+            ShorthandUnit::Minute => 'm',
+            ShorthandUnit::Hour => 'h',
+            ShorthandUnit::Day => 'd',
+            ShorthandUnit::Week => 'w',
+            ShorthandUnit::Month => 'M',
+            ShorthandUnit::Quarter => 'Q',
+            ShorthandUnit::Year => 'Y',
+        };
+        write!(f, "{}{unit}", self.count)
+    }
+}
+
 impl Shorthand {
     /// Reads `30d`, `5m`, `1M`.
     #[must_use]
@@ -56,14 +72,24 @@ impl Shorthand {
     /// calendar window follows the calendar.
     #[must_use]
     pub fn rolling(self) -> Duration {
+        self.of_days(30, 90, 365)
+    }
+
+    /// The longest that it can be by the calendar.
+    #[must_use]
+    pub fn longest(self) -> Duration {
+        self.of_days(31, 92, 366)
+    }
+
+    fn of_days(self, month: u64, quarter: u64, year: u64) -> Duration {
         let unit_s = match self.unit {
             ShorthandUnit::Minute => MINUTE_S,
             ShorthandUnit::Hour => 60 * MINUTE_S,
             ShorthandUnit::Day => DAY_S,
             ShorthandUnit::Week => 7 * DAY_S,
-            ShorthandUnit::Month => 30 * DAY_S,
-            ShorthandUnit::Quarter => 90 * DAY_S,
-            ShorthandUnit::Year => 365 * DAY_S,
+            ShorthandUnit::Month => month * DAY_S,
+            ShorthandUnit::Quarter => quarter * DAY_S,
+            ShorthandUnit::Year => year * DAY_S,
         };
         Duration::from_secs(u64::from(self.count) * unit_s)
     }

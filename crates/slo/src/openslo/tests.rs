@@ -179,22 +179,27 @@ fn references_are_resolved_across_documents() {
 
 #[test]
 fn what_is_not_yet_judged_is_refused_with_its_reason() {
+    let (definitions, problems) =
+        compile(&with("type: otlp\n            spec:\n", "type: Prometheus\n            spec:\n"));
+    assert!(definitions.is_empty());
+    let expected = "slo.yaml:17:13: spec.indicator.spec.ratioMetric.good.metricSource: metric sources of type \"Prometheus\" are not read; write `type: otlp` with `signal` and `filter`";
+    assert_eq!(problems, [expected]);
+}
+
+#[test]
+fn a_calendar_window_is_as_long_as_its_longest_period() {
     let calendar = "[{ duration: 1M, isRolling: false, calendar: { startTime: 2022-01-01 12:00:00, timeZone: Europe/Berlin } }]";
-    let cases = [
-        (
-            with("[{ duration: 30d, isRolling: true }]", calendar),
-            "slo.yaml:26:15: spec.timeWindow: calendar windows are not yet judged; write `isRolling: true` without `calendar`",
-        ),
-        (
-            with("type: otlp\n            spec:\n", "type: Prometheus\n            spec:\n"),
-            "slo.yaml:17:13: spec.indicator.spec.ratioMetric.good.metricSource: metric sources of type \"Prometheus\" are not read; write `type: otlp` with `signal` and `filter`",
-        ),
-    ];
-    for (text, expected) in cases {
-        let (definitions, problems) = compile(&text);
-        assert!(definitions.is_empty());
-        assert_eq!(problems, [expected]);
-    }
+    let (definitions, problems) = compile(&with("[{ duration: 30d, isRolling: true }]", calendar));
+    assert_eq!(problems, Vec::<String>::new());
+    let [slo] = definitions.as_slice() else { panic!("{definitions:?}") };
+    assert_eq!(slo.window, Duration::from_secs(31 * 86_400));
+    let calendar = slo.calendar.as_ref().unwrap();
+    assert_eq!(calendar.start_time, "2022-01-01 12:00:00");
+    assert_eq!(calendar.time_zone, "Europe/Berlin");
+    let long = calendar.start_time.replace("2022", "2021");
+    let years = format!("[{{ duration: 2Y, calendar: {{ startTime: '{long}', timeZone: UTC }} }}]");
+    let (definitions, problems) = compile(&with("[{ duration: 30d, isRolling: true }]", &years));
+    assert!(definitions.is_empty() && problems[0].contains("the window is out of range"));
 }
 
 const DOCUMENT_ERRORS: &[(&str, &str, &str)] = &[
@@ -241,7 +246,7 @@ const DOCUMENT_ERRORS: &[(&str, &str, &str)] = &[
     (
         "duration: 30d",
         "duration: 5m",
-        "slo.yaml:26:15: spec.timeWindow: the window is out of range; write one from 1h to 366d",
+        "slo.yaml:26:15: spec.timeWindow: the window is out of range; write one from 1h to 366d; 1m is a minute, a month is 1M",
     ),
     (
         ", isRolling: true",

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use model::PANE_NS;
 
+use super::Calendar;
 use crate::tier::Tier;
 
 /// Windows with a running sum; further ones are summed pane by pane.
@@ -20,6 +21,8 @@ pub struct WindowPlan {
     pub(crate) reach: [u32; Tier::ALL.len()],
     /// Panes ahead of the open one that are held for later.
     pub(crate) skew_panes: u32,
+    /// The window that follows the calendar, and where its periods begin.
+    pub(crate) calendar: Option<(Duration, Calendar)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,22 @@ impl WindowPlan {
         }
         // The panes that they need are held all the same.
         planned.drain(WINDOWS_MAX.min(planned.len() - 1)..planned.len() - 1);
-        Self { windows: planned, reach, skew_panes: span_panes(skew) }
+        Self { windows: planned, reach, skew_panes: span_panes(skew), calendar: None }
+    }
+
+    /// One of the windows, at least as long as any period, follows a calendar.
+    #[must_use]
+    pub fn with_calendar(mut self, window: Duration, calendar: Option<Calendar>) -> Self {
+        self.calendar = calendar.map(|calendar| (window, calendar));
+        self
+    }
+
+    pub(crate) fn followed(&self) -> Option<&Calendar> {
+        self.calendar.as_ref().map(|(_, calendar)| calendar)
+    }
+
+    pub(crate) fn is_calendar(&self, window: Duration) -> bool {
+        self.calendar.as_ref().is_some_and(|(of, _)| *of == window)
     }
 
     /// The windows with a running sum, shortest first.

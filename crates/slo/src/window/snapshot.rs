@@ -3,6 +3,7 @@ use std::sync::Arc;
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::{Count, Pane, PaneCount};
 
+use super::calendar::Period;
 use super::{SeriesWindows, WindowPlan};
 use crate::tier::{Ring, Tier};
 
@@ -17,6 +18,8 @@ pub struct WindowsSnapshot {
     end: u32,
     pending: Vec<PaneCount>,
     tiers: Vec<TierSnapshot>,
+    /// First pane of the period of a calendar window, the pane after it, and its events.
+    period: Option<(u32, u32, Count)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -48,6 +51,7 @@ impl SeriesWindows {
             floor: self.floor,
             end: self.end,
             pending: self.pending.clone(),
+            period: self.period.map(|sum| (sum.period.first, sum.period.end, sum.count)),
             tiers: tiers
                 .map(|((ring, tier), reach)| self.tier_snapshot(ring, tier, reach))
                 .collect(),
@@ -70,6 +74,7 @@ impl SeriesWindows {
         // The plan that wrote it differs at most in what it reached; its windows do not matter.
         let mut writer = WindowPlan::clone(&plan);
         writer.windows.clear();
+        writer.calendar = None;
         writer.reach = [0; Tier::ALL.len()];
         for (reach, tier) in writer.reach.iter_mut().zip(&from.tiers) {
             *reach = tier.reach.max(1);
@@ -91,7 +96,14 @@ impl SeriesWindows {
                 ring.add(index, count);
             }
         }
-        Ok(series.with_plan(plan))
+        let mut series = series.with_plan(plan);
+        // What was counted to the pane is better than what coarse panes tell.
+        if let (Some(sum), Some((first, end, count))) = (&mut series.period, from.period)
+            && sum.period == (Period { first, end })
+        {
+            sum.count = count;
+        }
+        Ok(series)
     }
 
     fn tier_snapshot(&self, ring: &Ring, tier: Tier, reach: u32) -> TierSnapshot {

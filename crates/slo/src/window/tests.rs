@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod calendar;
+
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
