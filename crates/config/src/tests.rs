@@ -399,6 +399,6 @@ fn a_calendar_is_followed_or_refused_with_its_place() {
     let problem = problem.to_string();
     assert!(problem.contains("slos/one.yaml:11:15"), "{problem}");
     let what =
-        "spec.timeWindow[0]: there is no time zone \"America/NewYork\"; write a name of the IANA";
+        "spec.timeWindow: there is no time zone \"America/NewYork\"; write a name of the IANA";
     assert!(problem.contains(what), "{problem}");
 }

@@ -37,6 +37,8 @@ const SILENT_CALLS_MIN: u64 = 10;
 /// calls, and with more most of them tell of other callers.
 const SEEN_MIN: f64 = 0.2;
 const SEEN_MAX: f64 = 1.25;
+/// Calls that take this many times less than before are no answers.
+const SOONER: f64 = 2.0;
 /// How many buckets before the fault a change may lie, and how many after its first sign.
 const CHANGE_BEFORE: u32 = 60;
 const CHANGE_AFTER: u32 = 6;
@@ -248,8 +250,13 @@ fn silence(case: &Case<'_>, hypothesis: &Hypothesis) -> Option<Found> {
     // Spans that do not arrive are lost telemetry as long as callers get their answers; and what
     // looks to callers as if nobody answered is an answer where the service was seen to serve it.
     let errors = share(called.errors, called.calls);
+    // Where no status is recorded, calls that end much sooner than any answer would come are ones
+    // that nobody took.
+    let took = |from, until| facts.call_times(id, from, until).mean_ms();
+    let times = took(Bucket::default(), case.from).zip(took(case.from, case.until));
+    let sooner = times.map_or(0.0, |(was, is)| 1.0 - SOONER * is / was).max(0.0);
     let strength = if (SEEN_MIN..=SEEN_MAX).contains(&usual) {
-        (1.0 - seen / usual).min(errors.max(unanswered))
+        (1.0 - seen / usual).min(errors.max(unanswered).max(sooner))
     } else {
         unanswered
     };

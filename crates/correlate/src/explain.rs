@@ -67,8 +67,10 @@ impl Correlator {
             .into_iter()
             .map(|hypothesis| (hypothesis.suspect, hypothesis.only(&ERROR_MODES)))
             .collect();
-        for suspect in findings.keys() {
-            let _ = hypotheses.entry(*suspect).or_insert_with(|| Hypothesis::bare(*suspect));
+        // Who is silent shows in what others do not get, and in nothing of its own.
+        let called = self.facts.called_services().map(Suspect::Service);
+        for suspect in called.chain(findings.keys().copied()) {
+            let _ = hypotheses.entry(suspect).or_insert_with(|| Hypothesis::bare(suspect));
         }
         let within = asked.flatten().map(|id| reach([id], |at| self.facts.callees(at)));
         let is_within = |hypothesis: &Hypothesis| {
@@ -77,7 +79,13 @@ impl Correlator {
                 .as_ref()
                 .is_none_or(|within| service.is_some_and(|service| within.contains_key(&service)))
         };
-        let judged = hypotheses.into_values().filter(is_within).map(|hypothesis| {
+        let hypotheses = hypotheses.into_values().map(|hypothesis| {
+            let found = findings.get(&hypothesis.suspect).into_iter().flatten();
+            let caller = found.filter_map(|finding| finding.doing).map(|(by, _)| by).next();
+            hypothesis.called_by(caller)
+        });
+        let hypotheses: Vec<Hypothesis> = hypotheses.filter(is_within).collect();
+        let judged = hypotheses.into_iter().map(|hypothesis| {
             let found = findings.remove(&hypothesis.suspect).unwrap_or_default();
             let mut judged = judge(&case, hypothesis, found);
             discount(&case, &mut judged);

@@ -185,6 +185,20 @@ impl Facts {
             .collect()
     }
 
+    /// Services that were seen behind a peer that somebody calls.
+    pub(crate) fn called_services(&self) -> impl Iterator<Item = ServiceId> {
+        self.fronts.keys().copied()
+    }
+
+    /// Durations of all calls to a service.
+    pub(crate) fn call_times(&self, callee: ServiceId, from: Bucket, until: Bucket) -> Times {
+        let mut sum = Times::default();
+        for (_, edge) in self.calls_to(callee) {
+            sum.add(&edge.times.sum(from, until));
+        }
+        sum
+    }
+
     /// Services that call a service.
     pub(crate) fn callers(&self, callee: ServiceId) -> BTreeSet<ServiceId> {
         let traced = self.traced_callers.get(&callee).into_iter().flatten().copied();

@@ -47,12 +47,20 @@ pub(crate) struct Hypothesis {
     pub(crate) share: f64,
     /// How far as many traces can be trusted, 0..1.
     pub(crate) confidence: f64,
+    /// Who calls the suspect, where no ballot says so.
+    pub(crate) caller: Option<ServiceId>,
 }
 
 impl Hypothesis {
     /// One of which nothing is known but the name.
     pub(crate) fn bare(suspect: Suspect) -> Self {
-        Self { suspect, ballots: Vec::new(), share: 0.0, confidence: 0.0 }
+        Self { suspect, ballots: Vec::new(), share: 0.0, confidence: 0.0, caller: None }
+    }
+
+    /// Called by a service, if no ballot says by whom.
+    pub(crate) fn called_by(mut self, caller: Option<ServiceId>) -> Self {
+        self.caller = caller;
+        self
     }
 
     pub(crate) fn share_of(&self, modes: &[Mode]) -> f64 {
@@ -85,7 +93,7 @@ impl Hypothesis {
                 for ballot in &self.ballots {
                     *shares.entry(ballot.by).or_default() += ballot.share;
                 }
-                largest(shares)
+                largest(shares).or(self.caller)
             }
         }
     }
@@ -131,7 +139,7 @@ pub(crate) fn all(case: &Case<'_>) -> Vec<Hypothesis> {
     let hypothesis = |(suspect, ballots): (Suspect, Vec<Ballot>)| {
         let share = ballots.iter().map(|ballot| ballot.share).sum::<f64>().min(1.0);
         let mass: f64 = ballots.iter().map(|ballot| ballot.mass).sum();
-        Hypothesis { suspect, ballots, share, confidence: mass / (mass + half) }
+        Hypothesis { suspect, ballots, share, confidence: mass / (mass + half), caller: None }
     };
     grouped.into_iter().map(hypothesis).collect()
 }

@@ -4,7 +4,7 @@ use model::{CauseKind, Signal};
 
 use crate::case::Case;
 use crate::diagnosis::Judged;
-use crate::evidence::{ALL_MODES, percent};
+use crate::evidence::{ALL_MODES, Found, percent};
 use crate::facts::share;
 use crate::impact::Impact;
 use crate::shared_cause::SharedCause;
@@ -45,7 +45,7 @@ pub(crate) fn clause(case: &Case<'_>, judged: &Judged) -> String {
         let peer = case.suspect_label(hypothesis.suspect);
         return match judged.kind {
             CauseKind::Quota => format!("{peer} throttles {service}"),
-            _ if is_slow(judged) => format!("{peer} is slow for {service}"),
+            _ if is_slow(judged) || is_late(judged) => format!("{peer} is slow for {service}"),
             _ => format!("{peer} fails for {service}"),
         };
     }
@@ -115,6 +115,12 @@ fn who(case: &Case<'_>, judged: &Judged, service: String) -> String {
         TagClass::Region | TagClass::Zone | TagClass::Node => format!("{service} in {value}"),
         TagClass::Tenant | TagClass::Symptom => service,
     }
+}
+
+/// Whether times alone speak, without a bad trace.
+fn is_late(judged: &Judged) -> bool {
+    let is_time = |found: &Found| found.signal == Signal::ExclusiveTime;
+    judged.hypothesis.ballots.is_empty() && judged.findings.found.iter().any(is_time)
 }
 
 fn is_slow(judged: &Judged) -> bool {

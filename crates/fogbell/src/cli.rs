@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use otlp::Signal;
+use shop::Topology;
 
 /// Watches OTLP telemetry, judges it against SLOs, and wakes the right person with the root cause.
 #[derive(Debug, Parser)]
@@ -29,6 +30,8 @@ pub(crate) enum Verb {
     Serve(ServeArgs),
     /// Run the daemon with a simulated shop, break something, and show the page
     Demo(DemoArgs),
+    /// Write recordings of labelled faults in a generated system, for `replay --score`
+    Drill(DrillArgs),
     /// Check the configuration and all SLO files, and say everything that is wrong
     Check(ConfigArgs),
     /// Run recorded OTLP through the engine in virtual time, and say what would have paged
@@ -66,6 +69,57 @@ pub(crate) struct ServeArgs {
     /// Data-plane threads; one for each core by default
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrillArgs {
+    /// The folder for the recordings and their labels.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// How services call each other: layered, chain, fan
+    #[arg(long, default_value = "layered")]
+    pub(crate) topology: Topology,
+    /// How many services
+    #[arg(long, default_value_t = 40, value_name = "N")]
+    pub(crate) services: usize,
+    /// Kinds of faults with commas between, a case for each: error-return, exception, early-return,
+    /// cpu, memory-leak, network-delay, packet-loss, partner-down, slow-database, bad-rollout,
+    /// bad-pod, quota, pool-exhausted, disk-full, silent; or all
+    #[arg(long, default_value = "all")]
+    pub(crate) faults: String,
+    /// Cases of each kind
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) cases: u32,
+    /// Faults of each case, at different services
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) at_once: usize,
+    /// Requests of users a second, before sampling
+    #[arg(long, default_value_t = 20.0, value_name = "RATE")]
+    pub(crate) requests_per_s: f64,
+    /// Seconds before the fault
+    #[arg(long, default_value_t = 120, value_name = "S")]
+    pub(crate) calm: u64,
+    /// Seconds of the fault
+    #[arg(long, default_value_t = 120, value_name = "S")]
+    pub(crate) fault_for: u64,
+    /// Makes other systems and faults at other services
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// What the system is called in labels and scores
+    #[arg(long, value_name = "NAME")]
+    pub(crate) system: Option<String>,
+    /// Share of spans that are lost
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    pub(crate) missing_spans: f64,
+    /// Record no status, no status codes and no types of errors
+    #[arg(long)]
+    pub(crate) no_status: bool,
+    /// How far clocks of services are off at most
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    pub(crate) clock_skew_ms: u64,
+    /// Share of traces that are sampled at their head
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
+    pub(crate) sampling: f64,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,9 @@
-//! The fogbell binary: serve, demo, check, replay, incidents, explain, slo, page, load.
+//! The fogbell binary: serve, demo, drill, check, replay, incidents, explain, slo, page, load.
 
 mod check;
 mod cli;
 mod demo;
+mod drill;
 mod exit;
 mod explain;
 mod incidents;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Serve(args) => serve::run(&args),
         Verb::Demo(args) => demo::run(&args),
+        Verb::Drill(args) => drill::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Incidents(args) => incidents::run(args),

@@ -45,6 +45,9 @@ const RUNTIME_THREADS: usize = 1;
 const BAR_INTERVAL: u64 = 64;
 const FILES_MAX: usize = 256;
 
+#[cfg(test)]
+pub(crate) use score::scored;
+
 /// Runs the subcommand.
 pub(crate) fn run(args: &ReplayArgs) -> Outcome {
     if !(args.speed.is_finite() && args.speed > 0.0) {

@@ -34,6 +34,16 @@ impl Export {
         }
     }
 
+    /// The request as OTLP/JSON.
+    pub fn json(&self) -> String {
+        match self {
+            Self::Traces(request) => serde_json::to_string(request),
+            Self::Metrics(request) => serde_json::to_string(request),
+            Self::Logs(request) => serde_json::to_string(request),
+        }
+        .unwrap_or_default()
+    }
+
     /// Spans, metric data points or log records in it.
     pub fn items(&self) -> usize {
         match self {

@@ -4,6 +4,7 @@
 //! seed gives the same bytes. [`run`] sends them to a real endpoint in real time.
 
 mod attribute;
+mod drill;
 mod export;
 mod exporter;
 mod failure;
@@ -20,6 +21,10 @@ mod timeline;
 mod topology;
 mod visitor;
 
+pub use drill::{
+    DRILL_SERVICES_MAX, Degradation, Drill, DrillFault, DrillOptions, DrillTruth, Topology,
+    UnknownDrillFault, UnknownTopology,
+};
 pub use export::Export;
 pub use fault::{ANY_SERVICE, Fault, Truth, UnknownFault};
 pub use sender::{Progress, SendError, run};

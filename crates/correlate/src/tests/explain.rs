@@ -238,6 +238,19 @@ fn what_is_logged_in_traces_whose_spans_are_missing_still_counts() {
 }
 
 #[test]
+fn a_service_that_is_gone_is_named_though_nobody_records_a_status() {
+    let gone = |_| {
+        let mut web = request(cart(4), 2);
+        web.calls[0].callee = None;
+        web.calls[0].gap_ms = 1;
+        web
+    };
+    let (world, since) = world(|_| request(cart(40), 2), gone);
+    let causes = world.explain(since);
+    assert_eq!((first(&causes), causes[0].kind), (("cart", Signal::Silence), CauseKind::Silence));
+}
+
+#[test]
 fn a_change_supports_what_was_observed_and_accuses_nobody_by_itself() {
     let told = |service: &str, own_ms: u64| {
         let mut world = World::new();
@@ -290,5 +303,6 @@ fn a_database_that_sends_no_spans_is_named_by_its_address() {
     let (world, since) = world(|_| request(to(3), 2), |_| request(to(70), 2));
     let causes = world.explain(since);
     assert_eq!(causes[0].tag_value, "db.example:5432", "{causes:#?}");
-    assert_eq!(causes[0].kind, CauseKind::Dependency);
+    assert_eq!((causes[0].kind, &*causes[0].service), (CauseKind::Dependency, "cart"));
+    assert!(causes[0].summary.starts_with("db.example:5432 is slow for cart"), "{causes:#?}");
 }

@@ -87,6 +87,7 @@ fn tally(file: &Path, scoring: &Scoring) -> anyhow::Result<(Tallies, bool)> {
         let _ = kinds.entry(&label.system).or_default().insert(&label.fault);
     }
     for label in &labels.whole {
+        let at_once = label.at_once(&labels.whole);
         let of_system = kinds.get(&*label.system).into_iter().flatten();
         let others = of_system.filter(|kind| **kind != label.fault);
         let mut counts_in = vec![Kinds::All];
@@ -94,7 +95,7 @@ fn tally(file: &Path, scoring: &Scoring) -> anyhow::Result<(Tallies, bool)> {
             counts_in.push(Kinds::One(label.fault.clone()));
             counts_in.extend(others.map(|kind| Kinds::AllBut((*kind).to_owned())));
         }
-        if let Err(error) = score(label, scoring, &counts_in, &mut tallies) {
+        if let Err(error) = score(label, &at_once, scoring, &counts_in, &mut tallies) {
             is_whole = false;
             note(&format!("fogbell: {}: {error:#}; the case is left out", label.case));
         }
@@ -102,16 +103,21 @@ fn tally(file: &Path, scoring: &Scoring) -> anyhow::Result<(Tallies, bool)> {
     Ok((tallies, is_whole))
 }
 
+/// Scores a fault. Of several at once, the services of the others are no wrong suspects, and whose
+/// incident is whose is not told.
 fn score(
     label: &Label,
+    others: &[&str],
     scoring: &Scoring,
     counts_in: &[Kinds],
     tallies: &mut Tallies,
 ) -> anyhow::Result<()> {
-    let mut add = |row: Row, shown: &Shown| {
+    let mut add = |row: Row, mut shown: Shown| {
+        shown.suspects.retain(|suspect| !others.contains(&&*suspect.service));
+        shown.told = shown.told.filter(|_| others.is_empty());
         for kinds in counts_in {
             let tally = tallies.entry((label.system.clone(), kinds.clone(), row)).or_default();
-            tally.add(&label.truth, shown);
+            tally.add(&label.truth, &shown);
         }
     };
     let began = Instant::now();
@@ -120,8 +126,8 @@ fn score(
     let (told, by_incident) = run.told(label.truth.injected_at);
     let took = began.elapsed();
     let fogbell = Row { mode: EXPLAIN, method: FOGBELL };
-    add(fogbell, &Shown { suspects: explained, told: Some(told.clone()), took });
-    add(INCIDENT, &Shown { suspects: suspects(&by_incident), told: Some(told), took });
+    add(fogbell, Shown { suspects: explained, told: Some(told.clone()), took });
+    add(INCIDENT, Shown { suspects: suspects(&by_incident), told: Some(told), took });
     let began = Instant::now();
     let telemetry = case::telemetry(label, scoring.only)?;
     let read = began.elapsed();
@@ -129,9 +135,21 @@ fn score(
         let began = Instant::now();
         let suspects = telemetry.rank(baseline);
         let shown = Shown { suspects, told: None, took: read + began.elapsed() };
-        add(Row { mode: EXPLAIN, method }, &shown);
+        add(Row { mode: EXPLAIN, method }, shown);
     }
     Ok(())
+}
+
+/// How well `explain` does on all cases of labels, with the default configuration.
+#[cfg(test)]
+pub(crate) fn scored(labels: &Path) -> anyhow::Result<::replay::score::Figures> {
+    let loaded = config::from_path(None, &mut std::iter::empty());
+    let (observer, engine) = super::options(&loaded)?;
+    let scoring = Scoring { observer, engine, by_fault: false, only: None };
+    let (tallies, _) = tally(labels, &scoring)?;
+    let row = Row { mode: EXPLAIN, method: FOGBELL };
+    let of_row = tallies.iter().find(|((.., is), _)| *is == row);
+    Ok(of_row.map(|(_, tally)| tally.figures()).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -14,15 +14,6 @@ use super::*;
 
 pub(super) const START_S: u64 = 1_795_400_000;
 
-fn as_json(export: &Export) -> String {
-    match export {
-        Export::Traces(request) => serde_json::to_string(request),
-        Export::Metrics(request) => serde_json::to_string(request),
-        Export::Logs(request) => serde_json::to_string(request),
-    }
-    .unwrap()
-}
-
 /// What the shop exports in `seconds` with a fault after 20.
 pub(super) fn recorded(fault: Option<Fault>, seconds: u64) -> Vec<Export> {
     let start = Timestamp::from_unix_s(START_S);
@@ -38,7 +29,7 @@ pub(super) fn recorded(fault: Option<Fault>, seconds: u64) -> Vec<Export> {
 }
 
 pub(super) fn lines(exports: &[Export]) -> String {
-    exports.iter().map(|export| as_json(export) + "\n").collect()
+    exports.iter().map(|export| export.json() + "\n").collect()
 }
 
 pub(super) fn written(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
@@ -137,7 +128,7 @@ fn the_form_of_a_recording_changes_nothing() {
         .collect();
     let word = |body: &[u8]| [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], body].concat();
     let words: Vec<u8> = exports.iter().flat_map(|export| word(&export.encode())).collect();
-    let packed = |export: &Export| zstd::encode_all(as_json(export).as_bytes(), 1).unwrap();
+    let packed = |export: &Export| zstd::encode_all(export.json().as_bytes(), 1).unwrap();
     let packed_words: Vec<u8> = exports.iter().flat_map(|export| word(&packed(export))).collect();
     let mut expected = None;
     for (name, bytes) in [
@@ -160,7 +151,7 @@ fn the_form_of_a_recording_changes_nothing() {
 #[test]
 fn broken_lines_are_named_and_the_rest_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
-    let good = |end_s| as_json(&spans_until(end_s));
+    let good = |end_s| spans_until(end_s).json();
     let text = [
         good(START_S),
         "not json".to_owned(),

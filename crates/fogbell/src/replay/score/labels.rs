@@ -86,6 +86,13 @@ impl Label {
         }
     }
 
+    /// The broken services of the other faults in the same case.
+    pub(super) fn at_once<'a>(&self, all: &'a [Self]) -> Vec<&'a str> {
+        let others = all.iter().filter(|other| other.case == self.case);
+        let services = others.flat_map(|other| &other.truth.services).map(String::as_str);
+        services.filter(|service| !self.truth.services.iter().any(|own| own == service)).collect()
+    }
+
     /// The recording of the case.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ pub(super) fn json(
 /// A table for people; causes are said as n of N.
 pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
     let mut lines = vec![format!(
-        "{:<18}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
+        "{:<24}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
         "system",
         "fault",
         "mode",
@@ -78,7 +78,7 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
             (named, known) => format!("{named}/{known}"),
         };
         lines.push(format!(
-            "{:<18}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
+            "{:<24}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
             system,
             kinds.to_string(),
             row.mode,

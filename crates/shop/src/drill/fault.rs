@@ -1,0 +1,176 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::system::{Service, System};
+use crate::random::Random;
+
+const VERSION: &str = "1.4.0";
+const BAD_VERSION: &str = "1.5.0";
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DrillFault {
+    /// Most requests fail, and the service says so.
+    ErrorReturn,
+    /// An exception in most requests, which its caller gets as 500.
+    Exception,
+    /// It answers at once without doing its work, and calls nobody.
+    EarlyReturn,
+    /// Its pods are short of processor time.
+    Cpu,
+    /// Its memory fills up, it slows down, and it is killed now and then.
+    MemoryLeak,
+    /// What goes to it and comes back is late.
+    NetworkDelay,
+    /// Packets to it are lost, and some calls run into their deadline.
+    PacketLoss,
+    /// A partner outside that it asks fails.
+    PartnerDown,
+    /// Its database is slow.
+    SlowDatabase,
+    /// A new version of it fails for half of its requests.
+    BadRollout,
+    /// One of its pods fails.
+    BadPod,
+    /// It turns most callers away with 429.
+    Quota,
+    /// Requests wait for a connection of its pool.
+    PoolExhausted,
+    /// Its disk is full.
+    DiskFull,
+    /// It is gone: nobody answers.
+    Silent,
+}
+
+/// A name that is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no fault: {names}", names = DrillFault::names())]
+pub struct UnknownDrillFault(pub String);
+
+/// A fault at a service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Planned {
+    pub(super) fault: DrillFault,
+    pub(super) service: usize,
+    /// The pod, of a fault that is one pod's.
+    pub(super) pod: Option<usize>,
+    pub(super) from_ns: u64,
+}
+
+impl DrillFault {
+    /// All kinds.
+    pub const ALL: [Self; 15] = [
+        Self::ErrorReturn,
+        Self::Exception,
+        Self::EarlyReturn,
+        Self::Cpu,
+        Self::MemoryLeak,
+        Self::NetworkDelay,
+        Self::PacketLoss,
+        Self::PartnerDown,
+        Self::SlowDatabase,
+        Self::BadRollout,
+        Self::BadPod,
+        Self::Quota,
+        Self::PoolExhausted,
+        Self::DiskFull,
+        Self::Silent,
+    ];
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ErrorReturn => "error-return",
+            Self::Exception => "exception",
+            Self::EarlyReturn => "early-return",
+            Self::Cpu => "cpu",
+            Self::MemoryLeak => "memory-leak",
+            Self::NetworkDelay => "network-delay",
+            Self::PacketLoss => "packet-loss",
+            Self::PartnerDown => "partner-down",
+            Self::SlowDatabase => "slow-database",
+            Self::BadRollout => "bad-rollout",
+            Self::BadPod => "bad-pod",
+            Self::Quota => "quota",
+            Self::PoolExhausted => "pool-exhausted",
+            Self::DiskFull => "disk-full",
+            Self::Silent => "silent",
+        }
+    }
+
+    /// All names, with commas.
+    #[must_use]
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
+    /// Whether a service can have it. A fault of calls shows where callers wait for an answer.
+    fn befalls(self, service: &Service, is_called: bool) -> bool {
+        let calls = service.operations.iter().any(|operation| !operation.calls.is_empty());
+        match self {
+            Self::EarlyReturn => calls,
+            Self::PartnerDown => service.partner.is_some(),
+            Self::SlowDatabase | Self::PoolExhausted => service.has_database,
+            Self::BadPod => service.pods.len() > 1,
+            Self::NetworkDelay | Self::PacketLoss | Self::Quota | Self::Silent => is_called,
+            _ => true,
+        }
+    }
+
+    /// What its service logs each second outside of requests.
+    pub(super) const fn background_error(self) -> Option<&'static str> {
+        match self {
+            Self::DiskFull => Some("cannot write /var/data/journal: no space left on device"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for DrillFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for DrillFault {
+    type Err = UnknownDrillFault;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|fault| fault.name() == text);
+        known.ok_or_else(|| UnknownDrillFault(text.to_owned()))
+    }
+}
+
+/// Each fault at a service of its own; one that no service is left for is left out.
+pub(super) fn plan(
+    faults: &[DrillFault],
+    system: &System,
+    from_ns: u64,
+    random: &mut Random,
+) -> Vec<Planned> {
+    let mut planned: Vec<Planned> = Vec::new();
+    for fault in faults {
+        let services = system.services.iter().enumerate();
+        let fits = |(at, service): &(usize, &Service)| {
+            let is_taken = planned.iter().any(|other| other.service == *at);
+            !is_taken && fault.befalls(service, system.is_called(*at))
+        };
+        let candidates: Vec<usize> = services.filter(fits).map(|(at, _)| at).collect();
+        let Some(service) = random.pick(&candidates) else { continue };
+        let pods = system.services[service].pods.len() as u64;
+        let pod = (*fault == DrillFault::BadPod).then(|| random.below(pods) as usize);
+        planned.push(Planned { fault: *fault, service, pod, from_ns });
+    }
+    planned
+}
+
+/// The version that a service has at a moment.
+pub(super) fn version_of(planned: &[Planned], service: usize, at_ns: u64) -> &'static str {
+    let is_bad = |planned: &Planned| {
+        planned.service == service
+            && planned.fault == DrillFault::BadRollout
+            && planned.from_ns <= at_ns
+    };
+    if planned.iter().any(is_bad) { BAD_VERSION } else { VERSION }
+}
