@@ -71,7 +71,7 @@ impl Engine {
         if let Some(series) = self.series.get_mut(index) {
             series.slices = Some(slices);
             if has_changed {
-                let _ = series.dirty_from.get_or_insert(self.log_seq);
+                self.unwritten.note(series, self.log_seq);
             }
         }
     }

@@ -43,7 +43,7 @@ impl Engine {
                 }
             }
             series.remember(exemplars);
-            let _ = series.dirty_from.get_or_insert(self.log_seq);
+            self.unwritten.note(series, self.log_seq);
         }
     }
 
@@ -94,13 +94,13 @@ impl Engine {
         let index = self.series.resolve(worker, id, &key)?;
         let series = self.series.get_mut(index)?;
         // Baselines know it by its number, which must be written down with them.
-        let _ = series.dirty_from.get_or_insert(self.log_seq);
+        self.unwritten.note(series, self.log_seq);
         Some(Fed { index, ordinal: series.ordinal, from, panes: PaneCounts::default() })
     }
 
     fn count_fed(&mut self, mut fed: Fed) {
         let Some(series) = self.series.get_mut(fed.index) else { return };
-        let _ = series.dirty_from.get_or_insert(self.log_seq);
+        self.unwritten.note(series, self.log_seq);
         for counted in fed.panes.drain() {
             if series.add(counted.pane, counted.count, self.now) {
                 self.log.counts.push((series.ordinal, counted.pane, counted.count));

@@ -21,6 +21,7 @@ use crate::requests::Requests;
 use crate::routes::RouteBook;
 use crate::series::SeriesTable;
 use crate::services::{Overflow, ServiceState};
+use crate::unwritten::Unwritten;
 use crate::{Command, Dropped, Effect, EngineOptions, Input};
 
 /// Alerts held per tenant.
@@ -69,6 +70,7 @@ pub struct Engine {
     pub(crate) log: LogEntry,
     pub(crate) log_seq: u64,
     pub(crate) log_oldest: u64,
+    pub(crate) unwritten: Unwritten,
     pub(crate) judged_all_at: Timestamp,
     pub(crate) slow_rows_at: Timestamp,
     pub(crate) correlator_row_at: Timestamp,
@@ -106,6 +108,7 @@ impl Engine {
             log: LogEntry::default(),
             log_seq: 1,
             log_oldest: 1,
+            unwritten: Unwritten::default(),
             judged_all_at: Timestamp::ZERO,
             slow_rows_at: Timestamp::ZERO,
             correlator_row_at: Timestamp::ZERO,

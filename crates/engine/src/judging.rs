@@ -11,6 +11,7 @@ use correlate::Correlator;
 use dispatch::Routes;
 use model::{AlertState, Fingerprint, Service, Timestamp, Urgency};
 use slo::judge::{Arrival, JudgeOptions, Judgement, RowVerdict, Verdict, judge};
+use slo::window::AHEAD_MAX;
 
 use crate::Engine;
 use crate::engine::JUDGE_ALL_EVERY;
@@ -42,6 +43,9 @@ impl Engine {
         }
         for index in 0..self.series.len() {
             let Ok(index) = u32::try_from(index) else { break };
+            if all && index.is_multiple_of(AHEAD_MAX as u32) {
+                self.series.look_ahead(index, now);
+            }
             let due = |series: &Series| {
                 let is_due = all || series.touched || series.alerting;
                 is_due && series.slo.composition.is_none()
@@ -62,7 +66,7 @@ impl Engine {
         let Some(series) = self.series.get_mut(index) else { return };
         let source = source_of(&self.services, &self.anything, series);
         if series.close_slices(source, now) {
-            let _ = series.dirty_from.get_or_insert(self.log_seq);
+            self.unwritten.note(series, self.log_seq);
         }
         let slo = Arc::clone(&series.slo);
         let judgement = judge(series.judged(), &source.presence, &slo.judging, now);
@@ -78,7 +82,7 @@ impl Engine {
         let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(source.newest) };
         let slo = Arc::clone(&series.slo);
         if !slo.is_part && series.held.follow(&slo.judging, &mut judgement, now) {
-            series.held_is_dirty = true;
+            self.unwritten.note_held(series);
         }
         let mut told = Vec::new();
         series.alerting = false;

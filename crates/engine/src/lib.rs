@@ -29,6 +29,7 @@ mod rows;
 mod series;
 mod services;
 mod slices;
+mod unwritten;
 mod view;
 
 pub use account::{RuleAccount, SloAccount, WindowAccount};

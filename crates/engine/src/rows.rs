@@ -21,8 +21,10 @@ use crate::series::Series;
 use crate::services::ServiceState;
 use crate::{Engine, EngineOptions};
 
-/// Series that one checkpoint writes whole.
+/// Series that one checkpoint writes whole, and the bytes from which on it writes no more of them:
+/// a series with full rings takes 9 KiB, and the engine stands still meanwhile.
 const SERIES_PER_CHECKPOINT: usize = 1000;
+const SERIES_BYTES_PER_CHECKPOINT: usize = 4 << 20;
 /// How often presences and alerts' numbers are written, and stale streams are let go.
 const SLOW_ROWS_EVERY: Duration = Duration::from_secs(10);
 /// How often what the correlator has learnt is written.
@@ -104,32 +106,31 @@ impl Engine {
         })
     }
 
+    /// Those that have waited longest, as far as the checkpoint's share of the engine's time goes.
+    /// Where more change than are written, the log grows until each has had its turn: entries are
+    /// small, and a restart counts them again.
     fn write_series(&mut self, rows: &mut Vec<Row>) {
         let next_seq = self.log_seq;
-        let mut dirty: Vec<_> = self
-            .series
-            .iter()
-            .enumerate()
-            .filter_map(|(index, series)| Some((series.dirty_from?, index)))
-            .collect();
-        dirty.sort_unstable();
-        for (_, index) in dirty.into_iter().take(SERIES_PER_CHECKPOINT) {
-            let Some(series) = u32::try_from(index).ok().and_then(|i| self.series.get_mut(i))
-            else {
-                continue;
-            };
-            series.dirty_from = None;
+        let (mut written, mut bytes) = (0, 0);
+        while written < SERIES_PER_CHECKPOINT && bytes < SERIES_BYTES_PER_CHECKPOINT {
+            let Some(series) = self.unwritten.pop(&mut self.series) else { break };
             let ordinal = u64::from(series.ordinal);
-            rows.push(put(Table::Series.key_of(ordinal), &row_of(series, next_seq)));
-            if let Some(slices) = &series.slices {
+            let slices = series.slices.as_ref().map(|slices| {
                 let row = SlicesRow { next_seq, slices: slices.snapshot() };
-                rows.push(put(Table::Slices.key_of(ordinal), &row));
+                put(Table::Slices.key_of(ordinal), &row)
+            });
+            let row = put(Table::Series.key_of(ordinal), &row_of(series, next_seq));
+            for row in std::iter::once(row).chain(slices) {
+                bytes += row.value.as_ref().map_or(0, Vec::len);
+                rows.push(row);
             }
+            written += 1;
         }
     }
 
     fn write_held(&mut self, rows: &mut Vec<Row>) {
-        for series in self.series.iter_mut().filter(|series| series.held_is_dirty) {
+        for ordinal in self.unwritten.take_held() {
+            let Some(series) = self.series.of_ordinal(ordinal) else { continue };
             series.held_is_dirty = false;
             let key = Table::Held.key_of(u64::from(series.ordinal));
             let row = if series.held.is_empty() { delete(key) } else { put(key, &series.held) };
@@ -149,8 +150,7 @@ impl Engine {
 
     /// Lets go of the entries that nothing needs any more.
     fn cut_log(&mut self, rows: &mut Vec<Row>) {
-        let dirty = self.series.iter().filter_map(|series| series.dirty_from);
-        let needed = dirty.min().unwrap_or(self.log_seq);
+        let needed = self.unwritten.oldest(&self.series).unwrap_or(self.log_seq);
         for seq in self.log_oldest..needed {
             rows.push(delete(Table::Log.key_of(seq)));
         }
@@ -304,7 +304,7 @@ impl Engine {
             let covered = whole_after.get(&u64::from(ordinal)).is_some_and(|next| seq < *next);
             if let Some(series) = self.series.of_ordinal(ordinal).filter(|_| !covered) {
                 let _ = series.add(pane, count, now);
-                let _ = series.dirty_from.get_or_insert(seq);
+                self.unwritten.note(series, seq);
             }
         }
         self.log_oldest = if self.log_oldest == 1 { seq } else { self.log_oldest.min(seq) };
@@ -325,7 +325,7 @@ impl Engine {
             self.gap(last_commit_at, now);
             for series in self.series.iter_mut().filter(|series| !series.held.is_empty()) {
                 series.held.skip(now.since(last_commit_at));
-                series.held_is_dirty = true;
+                self.unwritten.note_held(series);
             }
         }
         self.retire_alerts();

@@ -67,3 +67,46 @@ fn groups_beyond_the_cap_count_as_one_and_the_total_stays_exact() {
         assert_eq!(told(&world), groups);
     }
 }
+
+#[test]
+fn checkpoints_write_the_series_that_have_waited_longest_and_then_let_the_log_go() {
+    const MANY: u64 = 1_500;
+    let mut world = World::of(grouped(2_000, 2_000));
+    let series = |n: u64, at: Timestamp| SeriesDelta {
+        id: n as u32,
+        key: Arc::new(SeriesKey::Declared {
+            slo: "routes".into(),
+            group: vec![format!("/{n}").into()],
+        }),
+        panes: vec![PaneCount { pane: at.pane(), count: Count::observed(n, 1) }],
+        exemplars: Vec::new(),
+    };
+    // The first ones change again and again; the others must not starve.
+    let mut written = std::collections::BTreeSet::new();
+    for checkpoint in 0..3 {
+        world.now = world.now.after(Duration::from_secs(1));
+        let touched = if checkpoint == 0 { MANY } else { 600 };
+        let series = (0..touched).map(|n| series(n, world.now)).collect();
+        world.handle(Input::Delta(Box::new(PaneDelta { series, ..PaneDelta::default() })));
+        world.effects.clear();
+        world.handle(Input::Checkpoint);
+        let rows = world.effects.iter().flat_map(|effect| match effect {
+            Effect::Persist(rows) => rows.as_slice(),
+            _ => &[],
+        });
+        let keys: Vec<&[u8]> = rows.map(|row| row.key.as_slice()).collect();
+        let of_series = keys.iter().filter(|key| key.first() == Some(&b's'));
+        let before = written.len();
+        let now: Vec<Vec<u8>> = of_series.map(|key| key.to_vec()).collect();
+        assert!(now.len() <= 1_000, "{} at once", now.len());
+        written.extend(now);
+        assert!(written.len() > before || written.len() == MANY as usize);
+    }
+    assert_eq!(written.len(), MANY as usize, "everyone had a turn");
+    let of_log = world.effects.iter().flat_map(|effect| match effect {
+        Effect::Persist(rows) => rows.as_slice(),
+        _ => &[],
+    });
+    let let_go = of_log.filter(|row| row.key.first() == Some(&b'l') && row.value.is_none());
+    assert_eq!(let_go.count(), 2, "the last entries go once all is written");
+}
