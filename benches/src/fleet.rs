@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::{Count, Timestamp};
 use slo::judge::{DEFAULT_RULES, Fraction, JudgeOptions, Judgement, Objective, judge_into};
 use slo::presence::Presence;
-use slo::window::{AHEAD_MAX, SeriesWindows, WindowPlan, look_ahead};
+use slo::window::{SeriesWindows, WindowPlan};
 
 use crate::ring::FIXED_NOW;
 
@@ -52,11 +52,8 @@ impl Fleet {
     pub fn close(&mut self) {
         self.now = self.now.after(PANE);
         self.presence.heard(self.now);
-        for block in self.series.chunks_mut(AHEAD_MAX) {
-            look_ahead(block.iter(), self.now);
-            for series in block {
-                series.advance(self.now);
-            }
+        for series in &mut self.series {
+            series.advance(self.now);
         }
     }
 

@@ -9,7 +9,9 @@ use model::{
 use crate::case::Case;
 use crate::correlator::Correlator;
 use crate::count::EdgeCount;
-use crate::evidence::{ALL_MODES, Findings, Found, examine, noisy_or, weighed};
+use crate::evidence::{
+    ALL_MODES, Findings, Found, LIFT_TIE, best_lift, examine, noisy_or, weighed,
+};
 use crate::explain::{self, Contrast, Finding};
 use crate::facts::share;
 use crate::hypothesis::{self, Hypothesis};
@@ -222,6 +224,14 @@ fn cause(case: &Case<'_>, judged: Judged) -> Cause {
         if class == TagClass::Instance {
             instance.clone_from(&tag_value);
         }
+    }
+    if let (Some(lift), Some(id)) = (findings.lift, hypothesis.service())
+        && lift.class < TagClass::Instance
+        && let Some(one) = best_lift(case, id, |class| class == TagClass::Instance)
+        && one.phi >= lift.phi - LIFT_TIE
+    {
+        // A zone of which one instance alone is bad is no more than that instance.
+        instance = word(one.value);
     }
     if let (Suspect::Service(id), true) = (hypothesis.suspect, instance.is_empty()) {
         instance = sole_instance(case, id);

@@ -30,7 +30,7 @@ const STRENGTH_MIN: f64 = 0.05;
 /// A tag below this tells nothing.
 const LIFT_MIN: f64 = 0.3;
 /// Tags within this of the best are as good, and the more telling class wins.
-const LIFT_TIE: f64 = 0.1;
+pub(crate) const LIFT_TIE: f64 = 0.1;
 /// Fewer calls than this cannot show that a service is silent.
 const SILENT_CALLS_MIN: u64 = 10;
 /// Spans of a service per call of it that were usual: with fewer its spans do not tell of its

@@ -11,7 +11,6 @@ use correlate::Correlator;
 use dispatch::Routes;
 use model::{AlertState, Fingerprint, Service, Timestamp, Urgency};
 use slo::judge::{Arrival, JudgeOptions, Judgement, RowVerdict, Verdict, judge};
-use slo::window::AHEAD_MAX;
 
 use crate::Engine;
 use crate::engine::JUDGE_ALL_EVERY;
@@ -43,9 +42,6 @@ impl Engine {
         }
         for index in 0..self.series.len() {
             let Ok(index) = u32::try_from(index) else { break };
-            if all && index.is_multiple_of(AHEAD_MAX as u32) {
-                self.series.look_ahead(index, now);
-            }
             let due = |series: &Series| {
                 let is_due = all || series.touched || series.alerting;
                 is_due && series.slo.composition.is_none()

@@ -12,7 +12,7 @@ use model::{
 use slo::composite::Composition;
 use slo::judge::{AlertRule, Held, JudgeOptions, Judgement, NoDataRule};
 use slo::slices::{Slices, Slicing};
-use slo::window::{AHEAD_MAX, Calendar, Disposition, SeriesWindows, WindowPlan, look_ahead};
+use slo::window::{Calendar, Disposition, SeriesWindows, WindowPlan};
 
 use crate::judging::labels;
 use crate::{EngineOptions, SloOptions};
@@ -292,12 +292,6 @@ impl SeriesTable {
 
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut Series> {
         self.all.get_mut(index as usize)
-    }
-
-    /// Has the windows of a block of series fetched that are about to be closed.
-    pub(crate) fn look_ahead(&self, first: u32, now: Timestamp) {
-        let block = self.all.iter().skip(first as usize).take(AHEAD_MAX);
-        look_ahead(block.map(|series| &series.windows), now);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Series> {

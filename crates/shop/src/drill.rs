@@ -58,7 +58,7 @@ pub struct DrillOptions {
 pub struct DrillTruth {
     /// Name of the service.
     pub service: String,
-    /// Its pod, if the fault is one pod's or the service has one alone; else empty.
+    /// Its pod, if the fault is one pod's, or its own and it has one alone; else empty.
     pub pod: String,
     /// What kind of fault.
     pub fault: DrillFault,
@@ -145,7 +145,8 @@ impl Drill {
     pub fn truths(&self) -> Vec<DrillTruth> {
         let truth = |planned: &Planned| {
             let service = &self.system.services[planned.service];
-            let only = (service.pods.len() == 1).then_some(0);
+            let is_own = planned.fault.is_of_the_service();
+            let only = (is_own && service.pods.len() == 1).then_some(0);
             let pod = planned.pod.or(only).and_then(|pod| service.pods.get(pod));
             DrillTruth {
                 service: service.name.clone(),

@@ -134,17 +134,6 @@ impl Ring {
         }
     }
 
-    /// The number of the oldest chunk; reads it.
-    pub(crate) fn first_number(&self) -> u32 {
-        self.chunks.first().map_or(0, |chunk| chunk.number)
-    }
-
-    /// Reads the chunk that holds a pane, and none of its cells.
-    pub(crate) fn peek_chunk(&self, index: u32) -> u32 {
-        let at = self.position(index / CELLS as u32);
-        at.ok().and_then(|at| self.chunks.get(at)).map_or(0, |chunk| chunk.number)
-    }
-
     /// What a pane holds.
     pub(crate) fn get(&self, index: u32) -> Count {
         let Ok(at) = self.position(index / CELLS as u32) else { return Count::ZERO };

@@ -21,7 +21,6 @@
 //! windows and 0.2 KiB more for each tier that it touched; one with events in every pane takes
 //! 1 to 8 bytes per pane and field, 6 to 9 KiB in all with a window of 30 days.
 
-mod ahead;
 mod calendar;
 mod plan;
 mod range;
@@ -32,7 +31,6 @@ use std::time::Duration;
 
 use model::{Count, Pane, PaneCount, Timestamp};
 
-pub use ahead::{AHEAD_MAX, look_ahead};
 pub use calendar::Calendar;
 pub use plan::{VOLUME_WINDOW, WINDOW_MAX, WINDOWS_MAX, WindowPlan};
 pub use range::RangeSum;

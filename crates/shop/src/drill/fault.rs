@@ -118,6 +118,11 @@ impl DrillFault {
         }
     }
 
+    /// Whether it is of the service itself, and not of what that asks.
+    pub(super) const fn is_of_the_service(self) -> bool {
+        !matches!(self, Self::PartnerDown | Self::SlowDatabase)
+    }
+
     /// What its service logs each second outside of requests.
     pub(super) const fn background_error(self) -> Option<&'static str> {
         match self {
