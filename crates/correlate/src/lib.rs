@@ -15,6 +15,7 @@ mod flow;
 mod habits;
 mod hypothesis;
 mod impact;
+mod memory;
 mod names;
 mod own_time;
 mod place;
@@ -31,6 +32,7 @@ mod words;
 pub use correlator::Correlator;
 pub use diagnosis::Diagnosis;
 pub use explain::EXPLAIN_REACH;
+pub use memory::OPERATION_BYTES_MAX;
 pub use place::SUBJECT_LABELS;
 
 #[cfg(test)]

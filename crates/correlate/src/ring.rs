@@ -104,6 +104,11 @@ impl<T: Tally> Ring<T> {
             .map(|(bucket, packed)| (bucket, T::unpack(&packed)))
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.packed.capacity()
+    }
+
     /// The bucket after the last one that was touched.
     pub(crate) fn end(&self) -> Bucket {
         self.end

@@ -172,6 +172,11 @@ impl TimeSeries {
         self.ring.sum(from, until)
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.ring.heap_bytes() + self.history.capacity() * size_of::<Norm>()
+    }
+
     /// The bucket after the last one that it tells of.
     pub(crate) fn end(&self) -> Bucket {
         self.ring.end().max(self.history_until)

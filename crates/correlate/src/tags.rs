@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::{TagDelta, Timestamp};
 
+use crate::memory::rings;
 use crate::names::{ServiceId, WordId};
 use crate::ring::{Ring, Tally, narrow};
 use crate::series::Bucket;
@@ -140,6 +141,11 @@ impl Tally for TagCount {
 }
 
 impl Tags {
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        rings(&self.values, |value| value.counts.heap_bytes())
+    }
+
     pub(crate) fn count(
         &mut self,
         key: (ServiceId, WordId, WordId),

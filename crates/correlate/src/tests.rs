@@ -1,6 +1,7 @@
 mod causes;
 mod explain;
 mod grouping;
+mod memory;
 mod robust;
 mod shared;
 mod silence;
