@@ -88,6 +88,6 @@ fn window(figures: &WindowFigures, events: Count) -> WindowStatus {
         coverage: figures.coverage_ratio(),
         from: figures.from,
         passed: figures.passed,
-        ends_at: figures.ends_at,
+        ends_at: figures.ends_at.is_set().then_some(figures.ends_at),
     }
 }

@@ -72,7 +72,7 @@ struct Sum {
     is_heard: bool,
     from: Timestamp,
     passed: Duration,
-    ends_at: Option<Timestamp>,
+    ends_at: Timestamp,
     covered: Duration,
 }
 
@@ -93,7 +93,7 @@ impl Sum {
             sum.from = sum.from.max(part.from);
             sum.covered = sum.covered.max(part.covered);
             sum.passed = sum.passed.max(part.passed);
-            sum.ends_at = sum.ends_at.or(part.ends_at);
+            sum.ends_at = sum.ends_at.max(part.ends_at);
         }
         sum
     }
@@ -118,7 +118,7 @@ impl Sum {
             from: self.from,
             expected_total,
             burn_rate: objective.burn_rate(bad, count.total.max(expected_total)),
-            passed: if self.ends_at.is_some() { self.passed } else { window },
+            passed: if self.ends_at.is_set() { self.passed } else { window },
             ends_at: self.ends_at,
             covered: self.covered,
             state: match (self.has_events, self.is_heard) {

@@ -88,8 +88,8 @@ pub struct WindowFigures {
     pub burn_rate: f64,
     /// How much of it has passed: all of a window that rolls.
     pub passed: Duration,
-    /// When it ends and its budget begins anew; `None` of a window that rolls.
-    pub ends_at: Option<Timestamp>,
+    /// When it ends and its budget begins anew; unset of a window that rolls.
+    pub ends_at: Timestamp,
     /// How much of it the source was heard for, at most what has passed.
     pub covered: Duration,
     /// What it can say.
@@ -239,7 +239,7 @@ impl WindowFigures {
     /// How long it is: the period of a calendar window that lasts.
     #[must_use]
     pub fn length(&self) -> Duration {
-        self.ends_at.map_or(self.window, |end| end.since(self.from))
+        if self.ends_at.is_set() { self.ends_at.since(self.from) } else { self.window }
     }
 
     fn volume(&self) -> u64 {
@@ -297,11 +297,13 @@ pub fn judge_into(
     let usual = UsualVolume::of(series, presence, options.volume, now);
     series.advance(now);
     let figures = |(at, &window): (usize, &Duration)| {
-        let (sum, ends_at) = (series.sum_guessed(window, at), series.ends_at(window));
-        figures(sum, ends_at, presence, options, &usual, window, now)
+        figures(series.sum_guessed(window, at), presence, options, &usual, window, now)
     };
     judgement.windows.clear();
     judgement.windows.extend(options.windows.iter().enumerate().map(figures));
+    if let (Some((sum, end)), Some(own)) = (series.period_sum(), judgement.windows.last_mut()) {
+        *own = figures_of_period((sum, end), presence, options, &usual, now);
+    }
     conclude(judgement, presence.is_silent(now), options, now);
 }
 
@@ -342,13 +344,25 @@ fn conclude(judgement: &mut Judgement, is_silent: bool, options: &JudgeOptions, 
             exhausted_at(remaining, own.length(), own.covered, recent.burn_rate, now);
         // With a new period comes a new budget.
         judgement.exhausted_at_forecast =
-            exhausted_at.filter(|at| own.ends_at.is_none_or(|end| *at < end));
+            exhausted_at.filter(|at| !own.ends_at.is_set() || *at < own.ends_at);
     }
+}
+
+/// Of a calendar window: as those of one that rolls and is as long as what has passed.
+fn figures_of_period(
+    (sum, end): (WindowSum, Timestamp),
+    presence: &Presence,
+    options: &JudgeOptions,
+    usual: &UsualVolume,
+    now: Timestamp,
+) -> WindowFigures {
+    let passed = now.since(sum.from);
+    let of_passed = figures(sum, presence, options, usual, passed, now);
+    WindowFigures { window: options.window, ends_at: end, ..of_passed }
 }
 
 fn figures(
     sum: WindowSum,
-    ends_at: Option<Timestamp>,
     presence: &Presence,
     options: &JudgeOptions,
     usual: &UsualVolume,
@@ -357,8 +371,7 @@ fn figures(
 ) -> WindowFigures {
     // The sum reaches back to an edge: so does what is expected of it.
     let expected_total = usual.expected(presence.covered_ns(sum.from, now));
-    let passed = if ends_at.is_some() { now.since(sum.from) } else { window };
-    let covered = presence.covered(passed, now);
+    let covered = presence.covered(window, now);
     let volume = sum.count.total.max(expected_total);
     WindowFigures {
         window,
@@ -366,8 +379,8 @@ fn figures(
         from: sum.from,
         expected_total,
         burn_rate: options.objective.burn_rate(sum.count.bad(), volume),
-        passed,
-        ends_at,
+        passed: window,
+        ends_at: Timestamp::ZERO,
         covered,
         state: match sum.count.total {
             0 if covered.is_zero() => WindowState::NoData,

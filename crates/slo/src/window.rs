@@ -170,15 +170,15 @@ impl SeriesWindows {
     /// summed pane by pane in the finest tier that still reaches it.
     pub fn sum(&mut self, window: Duration, now: Timestamp) -> WindowSum {
         self.advance(now);
-        self.sum_guessed(window, 0)
+        match self.period_sum() {
+            Some((sum, _)) if self.plan.is_calendar(window) => sum,
+            _ => self.sum_guessed(window, 0),
+        }
     }
 
-    /// As [`SeriesWindows::sum`] at the newest `now`, for a window that is likely the plan's
-    /// `guess`-th.
+    /// As [`SeriesWindows::sum`] at the newest `now`, for a window that rolls and is likely the
+    /// plan's `guess`-th.
     pub(crate) fn sum_guessed(&self, window: Duration, guess: usize) -> WindowSum {
-        if let Some(sum) = self.period.as_ref().filter(|_| self.plan.is_calendar(window)) {
-            return self.edges(sum.count, sum.period.first);
-        }
         match self.plan.position(window, guess) {
             Some(at) => self.run_sum(at),
             None => self.sum_by_pane(window),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use model::{Count, Timestamp};
 
-use super::SeriesWindows;
+use super::{SeriesWindows, WindowSum};
 use crate::tier::start_of;
 
 /// Where the periods of a calendar window begin: days, months or years of some time zone, which the
@@ -78,8 +78,14 @@ impl SeriesWindows {
     /// When the period of a calendar window ends; `None` of a window that rolls.
     #[must_use]
     pub fn ends_at(&self, window: Duration) -> Option<Timestamp> {
-        let sum = self.period.as_ref().filter(|_| self.plan.is_calendar(window))?;
-        Some(start_of(sum.period.end))
+        let (_, end) = self.period_sum()?;
+        self.plan.is_calendar(window).then_some(end)
+    }
+
+    /// The events of the period of a calendar window, and when it ends.
+    pub(crate) fn period_sum(&self) -> Option<(WindowSum, Timestamp)> {
+        let PeriodSum { period, count } = self.period?;
+        Some((self.edges(count, period.first), start_of(period.end)))
     }
 
     /// The events of the period from the panes that are held. Those that straddle its beginning
