@@ -56,6 +56,7 @@ impl Storm {
             groups_max: 2_000,
             trace_url: None,
             raised: engine::RaisedOptions::default(),
+            maintenance: Vec::new(),
         };
         let batches = alerts.chunks(BATCH).map(<[RaisedAlert]>::to_vec).collect();
         Self { engine: Engine::new(options, FIXED_NOW), now: FIXED_NOW, batches, pages: 0 }

@@ -15,6 +15,7 @@ mod daemon;
 mod deployment;
 mod harness;
 mod intake;
+mod maintenance;
 mod oracle;
 mod outage;
 mod overload;

@@ -74,6 +74,7 @@ fn control_plane(start: Timestamp) -> Engine {
         series_max: 1000,
         groups_max: 2_000,
         trace_url: None,
+        maintenance: Vec::new(),
         raised: engine::RaisedOptions::default(),
     };
     Engine::new(options, start)

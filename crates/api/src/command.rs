@@ -40,7 +40,7 @@ pub(crate) fn command(
 }
 
 /// Who acts: as the request says, but under the name of the credential where there is one.
-fn actor(caller: &Caller, claimed: Option<&v1::Actor>) -> Result<Actor, Fault> {
+pub(crate) fn actor(caller: &Caller, claimed: Option<&v1::Actor>) -> Result<Actor, Fault> {
     let mut actor = Actor::from(claimed.unwrap_or(&v1::Actor::default()));
     bounded("actor.name", &actor.name, TEXT_BYTES_MAX)?;
     if caller.authenticated {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use auth::Tenant;
 use engine::{Command, Diagnosis, Question, Refusal, Reply, SloAccount, View};
-use model::{Change, Incident, IncidentId, RaisedAlert};
+use model::{Change, Incident, IncidentId, Maintenance, RaisedAlert};
 
 /// What the API asks of the daemon that it stands in front of.
 pub trait Control: Send + Sync + 'static {
@@ -21,6 +21,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Takes what people and pipelines say that they changed; `false` if it cannot be taken now.
     fn change(&self, tenant: &Tenant, changes: Vec<Change>) -> bool;
+
+    /// Takes maintenance of a name, or takes it back; `false` if it cannot be taken now.
+    fn maintain(&self, tenant: &Tenant, name: String, maintenance: Option<Maintenance>) -> bool;
 
     /// Ranks what changed in a stretch of time.
     fn explain(

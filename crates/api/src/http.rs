@@ -4,6 +4,7 @@ mod alerts;
 mod changes;
 mod explain;
 mod incidents;
+mod maintenance;
 mod metrics;
 mod slos;
 
@@ -15,7 +16,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tonic::Code;
@@ -37,6 +38,7 @@ GET  /readyz                         whether it takes telemetry and judges it
 GET  /metrics                        SLOs and fogbell's own metrics, for Prometheus
 GET  /api/v1/explain                 what changed; ?since= &until= &service=
 POST /api/v1/changes                 deploys, flags, configuration: what may be behind a fault
+GET  /api/v1/maintenance             time that counts toward no budget; POST adds, DELETE /{name} takes back
 POST /api/v2/alerts                  alerts of other systems, as Alertmanager takes them
 GET  /api/v1/slos                    SLOs and their numbers, worst first; ?service= &limit=
 GET  /api/v1/slos/{name}             how the numbers of one came to be
@@ -54,6 +56,8 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(metrics::scrape))
         .route("/api/v2/alerts", post(alerts::post))
         .route("/api/v1/changes", post(changes::post))
+        .route("/api/v1/maintenance", get(maintenance::list).post(maintenance::post))
+        .route("/api/v1/maintenance/{name}", delete(maintenance::delete))
         .route("/api/v1/explain", get(explain::get))
         .route("/api/v1/slos", get(slos::list))
         .route("/api/v1/slos/{name}", get(slos::account))

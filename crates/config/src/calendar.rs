@@ -13,8 +13,8 @@ const FROM_YEAR: i16 = 2020;
 const UNTIL_YEAR: i16 = 2060;
 /// Periods of one calendar: those of an hour for the years above.
 const PERIODS_MAX: usize = 400_000;
-/// How a start time is written.
-const START_TIME: &str = "%Y-%m-%d %H:%M:%S";
+/// How a moment by the clock on the wall is written.
+const WALL_TIME: &str = "%Y-%m-%d %H:%M:%S";
 
 /// Where the periods of a calendar window begin: its start time and every multiple of its length
 /// after it, by the clock on the wall. A moment that a change of the clock leaves out is read as
@@ -24,17 +24,26 @@ const START_TIME: &str = "%Y-%m-%d %H:%M:%S";
 /// # Errors
 /// With what is wrong, and what to write.
 pub fn calendar_of(window: &CalendarWindow) -> Result<Calendar, (String, &'static str)> {
-    let start = DateTime::strptime(START_TIME, &window.start_time).map_err(|_| {
+    let start = wall_time(&window.start_time).ok_or_else(|| {
         let what = format!("startTime {:?} is no date and time", window.start_time);
         (what, "write it as 2026-01-31 00:00:00")
     })?;
-    let zone = TimeZone::get(&window.time_zone).map_err(|_| {
-        let what = format!("there is no time zone {:?}", window.time_zone);
-        (what, "write a name of the IANA database, such as Europe/Berlin")
-    })?;
+    let zone = zone_named(&window.time_zone)?;
     let starts = starts(start, &zone, window.length);
     let calendar = starts.and_then(Calendar::new);
     calendar.ok_or_else(|| ("the calendar cannot be followed".to_owned(), "use another startTime"))
+}
+
+/// A moment by the clock on the wall, as OpenSLO writes it.
+pub(crate) fn wall_time(text: &str) -> Option<DateTime> {
+    DateTime::strptime(WALL_TIME, text).ok()
+}
+
+pub(crate) fn zone_named(name: &str) -> Result<TimeZone, (String, &'static str)> {
+    TimeZone::get(name).map_err(|_| {
+        let what = format!("there is no time zone {name:?}");
+        (what, "write a name of the IANA database, such as Europe/Berlin")
+    })
 }
 
 /// Reports what is wrong with the calendars of definitions.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use document::{FILE_BYTES_MAX, Place, Problem, Problems};
 use glob::{MatchOptions, Pattern};
+use model::{Maintenance, Timestamp};
 use slo::openslo::{Documents, SloDefinition};
 
 use crate::{Config, Read, Role, Secret, calendar};
@@ -24,6 +25,8 @@ pub struct Loaded {
     pub config: Config,
     /// Declared SLOs, by name.
     pub slos: Vec<SloDefinition>,
+    /// Declared maintenance, in its order; what recurs is known for two years at least.
+    pub maintenance: Vec<Maintenance>,
     /// Tokens of `auth.tenants`, in its order.
     pub credentials: Vec<Credential>,
     /// The OpenSLO files that were read, sorted.
@@ -67,7 +70,13 @@ pub fn from_path(path: Option<&Path>, env: &mut dyn Iterator<Item = (String, Str
     let credentials = read.credentials(&problems);
     let slo_files = read.slo_files(folder, &problems);
     let slos = read.slos(&slo_files, &problems);
-    Loaded { config: read.config, slos, credentials, slo_files, problems: problems.into_sorted() }
+    let maintenance = read.maintenance(now(), &problems);
+    let problems = problems.into_sorted();
+    Loaded { config: read.config, slos, maintenance, credentials, slo_files, problems }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix_s(u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0))
 }
 
 impl Read {

@@ -4,6 +4,8 @@ mod calendar;
 mod check;
 mod env;
 mod files;
+mod maintenance;
+mod occasion;
 mod read;
 mod secret;
 mod settings;
@@ -13,12 +15,13 @@ use document::{Node, Place, Problem, Problems, Tree, parse};
 
 pub use calendar::calendar_of;
 pub use files::{Credential, Loaded, SLO_FILES_MAX, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, from_path};
+pub use occasion::{Occasion, OccasionError};
 pub use read::{ENTRIES_MAX, KAFKA_PROPERTIES_RESERVED, REQUEST_BYTES_MAX_RANGE};
 pub use secret::Secret;
 pub use settings::{
-    Ack, Alerting, Api, Auth, AutomaticDefaults, Config, CreateTopics, Emit, EmitFormat,
-    EmitTopics, Enrich, GrpcSink, KafkaSink, Limits, Log, LogFormat, LogLevel, OtlpTopics, Receive,
-    ReceiveKafka, Role, Slos, Tenant, Tls,
+    Ack, Alerting, Api, Auth, AutomaticDefaults, Config, CreateTopics, DeclaredMaintenance, Emit,
+    EmitFormat, EmitTopics, Enrich, GrpcSink, KafkaSink, Limits, Log, LogFormat, LogLevel,
+    OtlpTopics, Receive, ReceiveKafka, Role, Slos, Tenant, Tls,
 };
 
 /// Every key with its default, as a person would write it.

@@ -10,7 +10,7 @@ use crate::settings::{
     Enrich, GrpcSink, KafkaSink, Limits, Log, LogFormat, LogLevel, OtlpTopics, Receive,
     ReceiveKafka, Role, Slos, Tenant, Tls,
 };
-use crate::{Secret, value};
+use crate::{Secret, maintenance, value};
 
 /// Most entries of any list in the configuration.
 pub const ENTRIES_MAX: usize = 1000;
@@ -50,6 +50,7 @@ pub(crate) fn config(root: &Node<'_>) -> Config {
     within(&mut map, "auth", |map| auth(map, &mut config.auth));
     within(&mut map, "slos", |map| slos(map, &mut config.slos));
     within(&mut map, "alerting", |map| alerting(map, &mut config.alerting));
+    map.set("maintenance", &mut config.maintenance, |node| list(node, maintenance::entry));
     within(&mut map, "enrich", |map| enrich(map, &mut config.enrich));
     within(&mut map, "emit", |map| emit(map, &mut config.emit));
     within(&mut map, "limits", |map| limits(map, &mut config.limits));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::Urgency;
 use slo::judge::{BurnRateRule, DEFAULT_RULES, Fraction, Objective};
 
-use crate::Secret;
+use crate::{Occasion, Secret};
 
 const DAY_S: u64 = 86_400;
 const MIB: u64 = 1 << 20;
@@ -26,6 +26,8 @@ pub struct Config {
     pub slos: Slos,
     /// When they alert.
     pub alerting: Alerting,
+    /// When events count toward no budget.
+    pub maintenance: Vec<DeclaredMaintenance>,
     /// What incidents are enriched with.
     pub enrich: Enrich,
     /// Where pages, tickets and incidents go.
@@ -49,6 +51,21 @@ pub struct Receive {
     pub ack: Ack,
     /// OTLP from Kafka; off while there are no brokers.
     pub kafka: ReceiveKafka,
+}
+
+/// An entry of `maintenance`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredMaintenance {
+    /// Names it.
+    pub name: String,
+    /// Services; empty = all.
+    pub services: Vec<String>,
+    /// SLOs; empty = all.
+    pub slos: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub occasion: Occasion,
 }
 
 /// When a request is answered.
@@ -318,6 +335,7 @@ impl Default for Config {
             api: Api { listen: loopback(8420), hosts: Vec::new() },
             auth: Auth::default(),
             slos: Slos::default(),
+            maintenance: Vec::new(),
             alerting: Alerting {
                 rules: DEFAULT_RULES.to_vec(),
                 bad_events_min: 10,

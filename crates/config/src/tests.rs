@@ -34,9 +34,7 @@ fn no_file_and_an_empty_file_are_the_default() {
     }
 }
 
-#[test]
-fn every_key_is_read() {
-    let text = r#"
+const EVERY_KEY: &str = r#"
 data_dir: /var/lib/fogbell
 receive:
   otlp: { grpc: { listen: "0.0.0.0:4317" }, http: { listen: "[::1]:14318" } }
@@ -57,6 +55,7 @@ alerting:
   service_labels: [team]
   resolve_after: 1m
 enrich: { trace_url: "http://t/{trace_id}", catalog: c.yaml, attributes_keep: [a], redact: ["x+"] }
+maintenance: [{ name: m, start: "2026-01-31 02:00:00", duration: 30m }]
 emit:
   kafka:
     brokers: ["k2:9092"]
@@ -68,10 +67,25 @@ emit:
 limits: { memory_bytes: 1GiB, work_ahead: 250ms, recall_bytes: 1MiB, services: 1, series: 2, groups_per_slo: 3, tag_values_per_key: 4 }
 log: { level: debug, format: json }
 "#;
-    let (config, problems) = load(text, &[]);
+
+#[test]
+fn every_key_is_read() {
+    let (config, problems) = load(EVERY_KEY, &[]);
     let unsupported = |problem: &String| problem.contains("is not supported yet");
     assert!(problems.len() == 2 && problems.iter().all(unsupported), "{problems:#?}");
-    let Config { data_dir, receive, api, auth, slos, alerting, enrich, emit, limits, log } = config;
+    let Config {
+        data_dir,
+        receive,
+        api,
+        auth,
+        slos,
+        alerting,
+        maintenance,
+        enrich,
+        emit,
+        limits,
+        log,
+    } = config;
     assert_eq!(data_dir.to_str(), Some("/var/lib/fogbell"));
     let listeners = [receive.grpc_listen, receive.http_listen, api.listen];
     assert_eq!(
@@ -94,6 +108,7 @@ log: { level: debug, format: json }
     assert_eq!((alerting.rules, alerting.bad_events_min), (vec![rule], 1));
     assert_eq!(alerting.service_labels, ["team"]);
     assert_eq!(alerting.resolve_after, Duration::from_secs(60));
+    assert_eq!(maintenance[0].occasion.duration, Duration::from_secs(1800));
     assert_eq!(enrich.redact, ["x+"]);
     assert_eq!((emit.kafka.format, emit.kafka.create_topics), (EmitFormat::Json, None));
     assert_eq!(emit.kafka.properties["sasl.password"].expose(), "hunter2");
@@ -401,4 +416,30 @@ fn a_calendar_is_followed_or_refused_with_its_place() {
     let what =
         "spec.timeWindow: there is no time zone \"America/NewYork\"; write a name of the IANA";
     assert!(problem.contains(what), "{problem}");
+}
+
+#[test]
+fn maintenance_is_declared_with_its_stretches() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fogbell.yaml");
+    let text = "maintenance:\n\
+                - { name: weekly, services: [checkout], reason: database, duration: 2h,\n    \
+                start: '2026-11-29 02:00:00', time_zone: Europe/Berlin,\n    \
+                recurrence: 'FREQ=WEEKLY;BYDAY=SU' }\n";
+    std::fs::write(&file, text).unwrap();
+    let loaded = from_path(Some(&file), &mut std::iter::empty());
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    let weekly = &loaded.maintenance[0];
+    assert_eq!((&*weekly.name, &*weekly.author), ("weekly", "configuration"));
+    let first = model::Timestamp::from_unix_s(1_795_914_000);
+    assert!(weekly.stretches.iter().any(|(from, _)| *from == first), "1:00 UTC");
+    std::fs::write(&file, text.replace("Berlin", "Berln").replace("name: weekly, ", "")).unwrap();
+    let problems = from_path(Some(&file), &mut std::iter::empty()).problems;
+    assert!(problems[0].to_string().contains("maintenance[0]"), "{}", problems[0]);
+    let twice = text.replace("Berlin", "Berln").replace("maintenance:\n", "").repeat(2);
+    std::fs::write(&file, format!("maintenance:\n{twice}")).unwrap();
+    let told = from_path(Some(&file), &mut std::iter::empty()).problems;
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|problem| problem.contains("there is no time zone")), "{told:?}");
+    assert!(told.iter().any(|problem| problem.contains("the name of another")), "{told:?}");
 }

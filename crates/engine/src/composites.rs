@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::Count;
 use slo::composite::{Composition, sum};
-use slo::judge::{judge, judge_figures};
+use slo::judge::{Standing, WindowFigures, judge, judge_figures};
 use slo::slices::Slices;
 
 use crate::Engine;
@@ -40,7 +40,9 @@ impl Engine {
                 let judged =
                     parts.filter_map(|(factor, part)| Some((factor, part.judgement.as_ref()?)));
                 let windows = sum(&judged.collect::<Vec<_>>(), &slo.judging);
-                judge_figures(windows, presence.is_silent(now), &slo.judging, now)
+                let is_excluded = series.is_excluded(now);
+                let standing = Standing { is_silent: presence.is_silent(now), is_excluded };
+                judge_figures(windows, standing, &slo.judging, now)
             }
             Some(Composition::Any) => {
                 self.unite(index);
@@ -97,5 +99,15 @@ impl Engine {
             events += part.seen.get(at).copied().or_else(judged).unwrap_or_default();
         }
         Some(events)
+    }
+
+    /// What a window leaves out, and what it may have left out or counted wrongly.
+    pub(crate) fn excluded_in(&self, series: &Series, figures: &WindowFigures) -> (Count, Count) {
+        let (mut excluded, mut unsure) = (Count::ZERO, Count::ZERO);
+        for series in self.with_parts(series) {
+            excluded += series.windows.excluded_sum(figures.window);
+            unsure += series.windows.unsure(figures.from);
+        }
+        (excluded, unsure)
     }
 }

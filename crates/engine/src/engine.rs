@@ -131,6 +131,7 @@ impl Engine {
             Input::Judge => self.judge(),
             Input::Raised(alerts) => self.raise(alerts),
             Input::Changed(changes) => self.changed(changes),
+            Input::Maintained(name, told) => self.maintain(name, told),
             Input::Recalled { request, spans } => self.recalled(request, spans),
             Input::Command(command) => self.command(command),
             Input::Gap { from, until } => self.gap(from, until),

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use model::{
-    Actor, Change, ExternalRef, Fingerprint, Incident, IncidentId, Link, PaneDelta, RaisedAlert,
-    SpanRecord, Timestamp,
+    Actor, Change, ExternalRef, Fingerprint, Incident, IncidentId, Link, Maintenance, PaneDelta,
+    RaisedAlert, SpanRecord, Timestamp,
 };
 
 /// What the engine is told. Time comes beside it, as an argument.
@@ -14,6 +14,8 @@ pub enum Input {
     Raised(Vec<RaisedAlert>),
     /// What people and pipelines say that they changed.
     Changed(Vec<Change>),
+    /// Maintenance that somebody tells of, by its name; `None` takes it back.
+    Maintained(String, Option<Maintenance>),
     /// All workers have handed over, or are late: judge.
     Judge,
     /// The answer to [`crate::Effect::Recall`].

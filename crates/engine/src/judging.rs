@@ -53,6 +53,7 @@ impl Engine {
         self.judge_composites(all);
         if all {
             self.judge_silence();
+            self.note_maintenance();
         }
         self.follow_incidents();
     }
@@ -77,13 +78,13 @@ impl Engine {
         let is_silent = source.presence.is_silent(now);
         let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(source.newest) };
         let slo = Arc::clone(&series.slo);
-        if !slo.is_part && series.held.follow(&slo.judging, &mut judgement, now) {
+        if slo.whole.is_none() && series.held.follow(&slo.judging, &mut judgement, now) {
             self.unwritten.note_held(series);
         }
         let mut told = Vec::new();
         series.alerting = false;
         let urgencies = [Urgency::Page, Urgency::Ticket];
-        for urgency in urgencies.into_iter().filter(|_| !slo.is_part) {
+        for urgency in urgencies.into_iter().filter(|_| slo.whole.is_none()) {
             let rows = rows_of(&slo.judging, &judgement, urgency);
             let known = self.alerts.get(series.fingerprint(urgency)).map(|alert| alert.state);
             let is_live = known.is_some_and(|state| state != AlertState::Inactive);

@@ -23,6 +23,7 @@ impl Engine {
             slos,
             services: self.services.len(),
             series: self.series.len(),
+            maintenance: self.maintenance_status(),
             dropped: Dropped { unjudged, series_refused: self.series.refused(), ..self.dropped },
         }
     }
@@ -50,6 +51,7 @@ impl Engine {
             window: series.slo.judging.window(),
             state: judgement.state,
             slicing: series.slo.slicing,
+            in_maintenance: series.is_excluded(self.now),
             windows: self.windows(series, judgement),
             budget_remaining_ratio: judgement.budget_remaining_ratio,
             exhausted_at: judgement.exhausted_at_forecast,
@@ -65,7 +67,11 @@ impl Engine {
         let figures = judgement.windows.iter().enumerate();
         let windows = figures.map(|(at, figures)| WindowStatus {
             slices: series.slo.verdicts_by().map(|slicing| slices(slicing, figures)),
-            ..window(figures, self.events_in(series, at).unwrap_or(figures.count))
+            ..window(
+                figures,
+                self.events_in(series, at).unwrap_or(figures.count),
+                self.excluded_in(series, figures),
+            )
         });
         windows.collect()
     }
@@ -77,7 +83,11 @@ fn slices(slicing: Slicing, figures: &WindowFigures) -> SliceCount {
     SliceCount { total: total / parts, bad: figures.count.bad() as f64 / parts as f64 }
 }
 
-fn window(figures: &WindowFigures, events: Count) -> WindowStatus {
+fn window(
+    figures: &WindowFigures,
+    events: Count,
+    (excluded, unsure): (Count, Count),
+) -> WindowStatus {
     WindowStatus {
         window: figures.window,
         total: events.total,
@@ -87,6 +97,8 @@ fn window(figures: &WindowFigures, events: Count) -> WindowStatus {
         burn_rate: figures.burn_rate,
         coverage: figures.coverage_ratio(),
         from: figures.from,
+        excluded,
+        unsure,
         passed: figures.passed,
         ends_at: figures.ends_at.is_set().then_some(figures.ends_at),
     }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use correlate::SUBJECT_LABELS;
+use model::Maintenance;
 use slo::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
 use slo::openslo::Composite;
 use slo::slices::Slicing;
@@ -36,6 +37,8 @@ pub struct EngineOptions {
     pub trace_url: Option<String>,
     /// How alerts of other systems are taken.
     pub raised: RaisedOptions,
+    /// Declared maintenance.
+    pub maintenance: Vec<Maintenance>,
 }
 
 /// How alerts of other systems are taken.

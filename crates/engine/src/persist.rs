@@ -25,6 +25,7 @@ pub(crate) enum Table {
     Correlator = b'k',
     Log = b'l',
     Pairings = b'm',
+    Maintenance = b'w',
     NextNumber = b'n',
     AlertRoutes = b'o',
     Presence = b'p',
@@ -49,7 +50,7 @@ impl LogEntry {
 }
 
 impl Table {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Alert,
         Self::Baselines,
         Self::Changes,
@@ -59,6 +60,7 @@ impl Table {
         Self::Correlator,
         Self::Log,
         Self::Pairings,
+        Self::Maintenance,
         Self::NextNumber,
         Self::AlertRoutes,
         Self::Presence,

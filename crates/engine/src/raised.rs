@@ -46,8 +46,9 @@ impl Engine {
                 self.take_back(fingerprint);
             } else if !self.alerts.repeats(fingerprint, ends_at, now) {
                 let observation = self.observation_of(alert);
+                let waits = observation.condition == Condition::Waits;
                 self.observe(observation, Routes::default());
-                if self.alerts.repeats(fingerprint, ends_at, now) {
+                if self.alerts.repeats(fingerprint, ends_at, now) || waits {
                     self.raised.look_at(fingerprint, ends_at);
                 }
             }
@@ -100,11 +101,14 @@ impl Engine {
             Severity::Error | Severity::Warning | Severity::Info => Urgency::Ticket,
         };
         let said = (&alert.labels, &alert.annotations);
+        let service = self.correlator.place(said, &self.options.raised.service_labels, self.now);
+        // Its sender repeats it, and it fires once the work is over.
+        let waits = self.is_maintained(service.as_deref());
         Observation {
-            service: self.correlator.place(said, &self.options.raised.service_labels, self.now),
+            service,
             labels: alert.labels,
             annotations: alert.annotations,
-            condition: Condition::Holds,
+            condition: if waits { Condition::Waits } else { Condition::Holds },
             urgency,
             severity,
             slo: None,

@@ -82,6 +82,7 @@ impl Engine {
         self.write_series(&mut rows);
         self.write_held(&mut rows);
         self.write_changes(&mut rows);
+        self.write_maintenance(&mut rows);
         rows.extend(self.streams.take_rows().into_iter().map(row_of_streams));
         rows.extend(self.pairings.take_rows());
         if self.now.since(self.slow_rows_at) >= SLOW_ROWS_EVERY {
@@ -190,6 +191,9 @@ impl Engine {
                     stream_row(table, number, &value).map(|row| streams.push(row))
                 }
                 Some((Table::Changes, None)) => read(&value).map(|told| changes = told),
+                Some((Table::Maintenance, None)) => {
+                    read(&value).map(|told| engine.restore_maintenance(told))
+                }
                 Some((Table::Pairings, Some(ordinal))) => engine.restore_pairing(ordinal, &value),
                 Some((Table::Held, Some(ordinal))) => {
                     read::<Held>(&value).map(|conditions| held.push((ordinal, conditions)))
@@ -209,6 +213,8 @@ impl Engine {
             engine.restore_slices(*ordinal, row.map(|row| row.slices));
         }
         engine.series.link();
+        // Before the log, so that what it holds is told apart to the pane.
+        engine.exclude_all();
         for (seq, entry) in log {
             engine.replay(seq, entry, &whole_after);
         }
@@ -249,6 +255,7 @@ impl Engine {
             | Table::Held
             | Table::IncidentRoutes
             | Table::Log
+            | Table::Maintenance
             | Table::Pairings
             | Table::Series
             | Table::Slices

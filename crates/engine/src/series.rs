@@ -15,6 +15,7 @@ use slo::slices::{Slices, Slicing};
 use slo::window::{Calendar, Disposition, SeriesWindows, WindowPlan};
 
 use crate::judging::labels;
+use crate::maintenance::MaintenanceBook;
 use crate::{EngineOptions, SloOptions};
 
 /// Bad events that a series remembers, newest last.
@@ -39,8 +40,8 @@ pub(crate) struct Slo {
     pub(crate) composition: Option<Composition>,
     /// The names of its parts, in their order.
     pub(crate) part_names: Vec<Arc<str>>,
-    /// Whether it is a part: it raises no alert.
-    pub(crate) is_part: bool,
+    /// The composite that it is a part of, and that alerts in its place.
+    pub(crate) whole: Option<Arc<str>>,
 }
 
 /// One pair of counters: an SLO, or a group of it.
@@ -103,6 +104,7 @@ pub(crate) struct SeriesTable {
     groups: HashMap<Arc<str>, usize>,
     groups_max: usize,
     refused: u64,
+    pub(crate) maintenance: MaintenanceBook,
 }
 
 #[derive(Debug)]
@@ -143,7 +145,9 @@ impl SeriesTable {
             groups: HashMap::with_hasher(hasher.clone()),
             groups_max: options.groups_max,
             refused: 0,
+            maintenance: MaintenanceBook::default(),
         };
+        table.maintenance.declare(&options.maintenance);
         table.declare(options);
         table
     }
@@ -248,7 +252,10 @@ impl SeriesTable {
         self.get_mut(index)
     }
 
-    fn insert(&mut self, series: Series) -> Option<u32> {
+    fn insert(&mut self, mut series: Series) -> Option<u32> {
+        let times = self.maintenance.times_of(&series.slo, series.service.as_deref());
+        // It may hold events already, if its SLO was defined anew.
+        let _ = series.exclude(&times, Timestamp::ZERO);
         let index = u32::try_from(self.all.len()).ok()?;
         self.next_ordinal = self.next_ordinal.max(series.ordinal.checked_add(1)?);
         if let SeriesKey::Declared { slo, group } = &*series.key
@@ -322,6 +329,7 @@ impl SeriesTable {
         self.templates = Templates::new(options, hasher);
         self.series_max = options.series_max;
         self.groups_max = options.groups_max;
+        self.maintenance.declare(&options.maintenance);
         self.groups.clear();
         let old = std::mem::take(&mut self.all);
         self.by_key.clear();
@@ -468,7 +476,7 @@ impl Templates {
                     slicing: None,
                     composition: None,
                     part_names: Vec::new(),
-                    is_part: false,
+                    whole: None,
                     group_by: Vec::new(),
                     runbook: None,
                     automatic: Some(*sli),
@@ -492,7 +500,7 @@ fn declared_slo(
         slicing: options.slicing,
         composition: options.composite.as_ref().map(|composite| composite.composition.clone()),
         part_names: parts.map(|name| name.as_str().into()).collect(),
-        is_part: options.part_of.is_some(),
+        whole: options.part_of.clone(),
         group_by: options.group_by.clone(),
         runbook: options.runbook.clone(),
         automatic: None,

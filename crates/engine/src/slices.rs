@@ -19,7 +19,7 @@ impl Series {
         let Some(slices) = &mut self.slices else {
             return self.windows.add(pane, count, now);
         };
-        let closed = slices.closed_of(pane).filter(|_| self.slo.is_part);
+        let closed = slices.closed_of(pane).filter(|_| self.slo.whole.is_some());
         match slices.add(&mut self.windows, pane, count, now) {
             SliceDisposition::Judged(disposition) => {
                 self.corrected.extend(closed);

@@ -17,6 +17,7 @@ mod calendar;
 mod composites;
 mod groups;
 mod incidents;
+mod maintenance;
 mod policies;
 mod raised;
 mod restarts;
@@ -66,6 +67,7 @@ fn options() -> EngineOptions {
         groups_max: 2_000,
         trace_url: None,
         raised: crate::RaisedOptions::default(),
+        maintenance: Vec::new(),
     }
 }
 

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AlertState, Service, Timestamp, TraceId};
+use model::{AlertState, Count, Service, Timestamp, TraceId};
 use slo::budget::whole_volume;
 use slo::judge::TREND_PARTS;
 use slo::presence::WindowState;
 use slo::slices::Slicing;
+
+use crate::MaintenanceStatus;
 
 /// What can be looked at from outside, made anew at each look: SLOs and their numbers.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,8 @@ pub struct View {
     pub services: usize,
     /// Series held.
     pub series: usize,
+    /// What is announced, and what was told afterwards.
+    pub maintenance: Vec<MaintenanceStatus>,
     /// Events that came too late for every window, and too early to be true.
     pub dropped: Dropped,
 }
@@ -56,6 +60,8 @@ pub struct SloStatus {
     pub slicing: Option<Slicing>,
     /// Data, no traffic, or no data.
     pub state: WindowState,
+    /// Whether now is time that counts toward no budget.
+    pub in_maintenance: bool,
     /// Numbers by window, shortest first; the SLO's own window last.
     pub windows: Vec<WindowStatus>,
     /// Share of the budget that is left; may be negative.
@@ -137,7 +143,12 @@ pub struct WindowStatus {
     pub coverage: f64,
     /// From where the sum reaches.
     pub from: Timestamp,
-    /// How much of it has passed: all of a window that rolls.
+    /// Events in it that are left out of all other numbers, as they lie in maintenance.
+    pub excluded: Count,
+    /// Events that may be counted or left out wrongly: maintenance was told too late to tell them
+    /// apart.
+    pub unsure: Count,
+    /// How much of it has passed and counts: all of a window that rolls, less maintenance.
     pub passed: Duration,
     /// When it ends and its budget begins anew; `None` of a window that rolls.
     pub ends_at: Option<Timestamp>,

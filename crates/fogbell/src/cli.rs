@@ -42,6 +42,8 @@ pub(crate) enum Verb {
     Explain(ExplainArgs),
     /// Show the SLOs of a running daemon; print rules that other tools' dashboards need
     Slo(SloArgs),
+    /// Announce maintenance, or tell of it afterwards: time that counts toward no budget
+    Maintenance(MaintenanceArgs),
     /// Send a test page through every sink, and say what each answered
     Page(PageArgs),
     /// Drive a daemon with OTLP as fast as it goes, and say what it costs
@@ -287,6 +289,63 @@ pub(crate) enum SloVerb {
         #[arg(long, value_enum, value_delimiter = ',', value_name = "TOOL")]
         names: Vec<Names>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MaintenanceArgs {
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    #[command(subcommand)]
+    pub(crate) verb: Option<MaintenanceVerb>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MaintenanceVerb {
+    /// List what lasts, what comes next, and what is over (the default)
+    List,
+    /// Add one, in place of the one of its name; budgets are computed anew
+    Add(Box<MaintenanceAddArgs>),
+    /// Take one back: budgets are as if it had never been
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MaintenanceAddArgs {
+    /// Names it
+    pub(crate) name: String,
+    /// Whose events do not count; all services if none is named
+    #[arg(long = "service", value_name = "NAME")]
+    pub(crate) services: Vec<String>,
+    /// Of which SLOs; all if none is named
+    #[arg(long = "slo", value_name = "NAME")]
+    pub(crate) slos: Vec<String>,
+    /// Why
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// When it begins, in RFC 3339, or how long ago it began, such as 30m; now if it is left out
+    #[arg(long, value_name = "TIME", conflicts_with = "start")]
+    pub(crate) from: Option<String>,
+    /// When it ends, in RFC 3339, or how long ago it ended
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["start", "duration"])]
+    pub(crate) until: Option<String>,
+    /// How long it lasts, such as 2h
+    #[arg(long = "for", value_name = "DURATION", required_unless_present = "until")]
+    pub(crate) duration: Option<String>,
+    /// When it begins first by the clock on the wall, as "2026-11-29 02:00:00"
+    #[arg(long, value_name = "TIME", requires = "duration")]
+    pub(crate) start: Option<String>,
+    /// The time zone of --start and --rrule, such as Europe/Berlin; UTC if it is left out
+    #[arg(long, default_value = "", value_name = "ZONE", requires = "start")]
+    pub(crate) time_zone: String,
+    /// When it begins again, by a rule of RFC 5545, such as "FREQ=WEEKLY;BYDAY=SU"
+    #[arg(long, default_value = "", value_name = "RULE", requires = "start")]
+    pub(crate) rrule: String,
 }
 
 /// A tool whose names for SLO metrics are known.

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
 }
 
 /// A moment in RFC 3339, or how long before now it lies.
-fn moment(option: &str, text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+pub(crate) fn moment(option: &str, text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     if let Some(at) = timestamp_of_rfc3339(text) {
         return Ok(at);
     }

@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod incidents;
 mod load;
+mod maintenance;
 mod page;
 mod paint;
 mod replay;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Verb::Incidents(args) => incidents::run(args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Slo(args) => slo::run(&args),
+        Verb::Maintenance(args) => maintenance::run(&args),
         Verb::Page(args) => page::run(&args),
         Verb::Load(args) => load::run(&args),
         Verb::Limit(args) => load::limit(&args),

@@ -236,7 +236,7 @@ pub enum MemberState {
 pub struct Change {
     /// Names it.
     pub id: String,
-    /// `deploy`, `flag`, `config`, `migration`, `infrastructure`.
+    /// `deploy`, `flag`, `config`, `migration`, `infrastructure`; `maintenance` of what is announced.
     pub kind: String,
     /// Where.
     pub service: String,

@@ -12,6 +12,7 @@ mod evidence;
 mod ids;
 mod incident;
 mod latency;
+mod maintenance;
 mod service;
 mod time;
 mod trace;
@@ -32,6 +33,7 @@ pub use incident::{
     Urgency,
 };
 pub use latency::LatencyBucket;
+pub use maintenance::Maintenance;
 pub use service::{
     AutomaticSli, AutomaticSource, Peer, PeerKind, SeriesKey, Service, SpanKind, Telemetry,
 };

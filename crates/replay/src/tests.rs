@@ -47,6 +47,7 @@ fn engine_options() -> EngineOptions {
         series_max: 10_000,
         groups_max: 2_000,
         trace_url: None,
+        maintenance: Vec::new(),
         raised: engine::RaisedOptions::default(),
     }
 }

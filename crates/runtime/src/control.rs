@@ -8,7 +8,7 @@ use api::{Control, Health};
 use auth::Tenant;
 use engine::{Command, Diagnosis, Question, Refusal, Reply, SloAccount, View};
 use journal::Journal;
-use model::{Change, Incident, IncidentId, RaisedAlert};
+use model::{Change, Incident, IncidentId, Maintenance, RaisedAlert};
 use telemetry::Recorder;
 use tokio::sync::{oneshot, watch};
 
@@ -45,6 +45,11 @@ impl Control for Controls {
 
     fn change(&self, tenant: &Tenant, changes: Vec<Change>) -> bool {
         let message = ToHub::Changed { tenant: Arc::clone(tenant), changes };
+        self.to_hub.try_send(message).is_ok()
+    }
+
+    fn maintain(&self, tenant: &Tenant, name: String, maintenance: Option<Maintenance>) -> bool {
+        let message = ToHub::Maintained { tenant: Arc::clone(tenant), name, maintenance };
         self.to_hub.try_send(message).is_ok()
     }
 

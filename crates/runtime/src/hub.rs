@@ -115,6 +115,9 @@ impl Hub {
             ToHub::Changed { tenant, changes } => {
                 self.engine(&tenant).handle(Input::Changed(changes), now());
             }
+            ToHub::Maintained { tenant, name, maintenance } => {
+                self.engine(&tenant).handle(Input::Maintained(name, maintenance), now());
+            }
             ToHub::Question { tenant, question, reply } => {
                 // Who asked may be gone.
                 let _ = reply.send(self.engine(&tenant).answer(&question));

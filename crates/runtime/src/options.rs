@@ -165,6 +165,7 @@ pub fn engine_options(loaded: &Loaded, seed: u64) -> EngineOptions {
             service_labels: config.alerting.service_labels.clone(),
             resolve_after: config.alerting.resolve_after,
         },
+        maintenance: loaded.maintenance.clone(),
     }
 }
 

@@ -3,7 +3,8 @@
 use auth::Tenant;
 use engine::{Command, Diagnosis, EngineOptions, Question, Refusal, Reply, SloAccount};
 use model::{
-    Change, Outgoing, PaneDelta, RaisedAlert, Revision, Row, SpanRecord, Timestamp, TraceId,
+    Change, Maintenance, Outgoing, PaneDelta, RaisedAlert, Revision, Row, SpanRecord, Timestamp,
+    TraceId,
 };
 use tokio::sync::oneshot;
 
@@ -30,6 +31,8 @@ pub(crate) enum ToHub {
     Raised { tenant: Tenant, alerts: Vec<RaisedAlert> },
     /// What people and pipelines say that they changed.
     Changed { tenant: Tenant, changes: Vec<Change> },
+    /// Maintenance of a name; `None` takes it back.
+    Maintained { tenant: Tenant, name: String, maintenance: Option<Maintenance> },
     /// What changed, asked by a person, and where the answer goes.
     Question {
         tenant: Tenant,

@@ -118,7 +118,7 @@ impl Sum {
             from: self.from,
             expected_total,
             burn_rate: objective.burn_rate(bad, count.total.max(expected_total)),
-            passed: if self.ends_at.is_set() { self.passed } else { window },
+            passed: self.passed,
             ends_at: self.ends_at,
             covered: self.covered,
             state: match (self.has_events, self.is_heard) {

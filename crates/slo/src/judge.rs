@@ -1,6 +1,7 @@
 //! Judgement of one SLI series: burn rates, forecasts, and the conditions that alert.
 
 mod condition;
+mod heard;
 mod held;
 mod policy;
 mod rule;
@@ -19,6 +20,7 @@ pub use rule::{BurnRateRule, DEFAULT_RULES, Fraction, Objective};
 pub use volume::{VOLUME_KNOWN_AFTER, VolumeCorrection};
 
 use condition::{Evidence, Row};
+use heard::{Heard, HeardLess};
 use volume::UsualVolume;
 
 use crate::budget::{budget_remaining_ratio, exhausted_at};
@@ -86,7 +88,7 @@ pub struct WindowFigures {
     pub expected_total: u64,
     /// How fast the budget burns; 1 = it lasts exactly for the SLO's window.
     pub burn_rate: f64,
-    /// How much of it has passed: all of a window that rolls.
+    /// How much of it has passed and counts: all of a window that rolls, less what is excluded.
     pub passed: Duration,
     /// When it ends and its budget begins anew; unset of a window that rolls.
     pub ends_at: Timestamp,
@@ -121,6 +123,15 @@ pub enum Arrival {
     Idle,
 }
 
+/// What is known of a source now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It sends nothing.
+    pub is_silent: bool,
+    /// What it sends counts toward no budget.
+    pub is_excluded: bool,
+}
+
 /// What was found of one SLO at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
@@ -130,6 +141,8 @@ pub struct Judgement {
     pub windows: Vec<WindowFigures>,
     /// Of the shortest window; `NoData` whenever the source is silent.
     pub state: WindowState,
+    /// Now is time that counts toward no budget: nothing begins to fire.
+    pub is_excluded: bool,
     /// 1 = untouched, 0 = spent, below = overspent.
     pub budget_remaining_ratio: f64,
     /// When the budget is spent, if it goes on like this.
@@ -294,34 +307,53 @@ pub fn judge_into(
     now: Timestamp,
     judgement: &mut Judgement,
 ) {
-    let usual = UsualVolume::of(series, presence, options.volume, now);
+    let is_silent = presence.is_silent(now);
+    let Some(excluded) = series.exclusions().cloned() else {
+        take_figures(series, presence, options, now, judgement);
+        return conclude(judgement, Standing { is_silent, is_excluded: false }, options, now);
+    };
+    take_figures(series, HeardLess { presence, excluded: &excluded }, options, now, judgement);
+    let is_excluded = excluded.at(now).is_some();
+    conclude(judgement, Standing { is_silent, is_excluded }, options, now);
+}
+
+/// The figures of each window.
+fn take_figures(
+    series: &mut SeriesWindows,
+    heard: impl Heard,
+    options: &JudgeOptions,
+    now: Timestamp,
+    judgement: &mut Judgement,
+) {
+    let usual = UsualVolume::of(series, heard, options.volume, now);
     series.advance(now);
     let figures = |(at, &window): (usize, &Duration)| {
-        figures(series.sum_guessed(window, at), presence, options, &usual, window, now)
+        figures(series.sum_guessed(window, at), heard, options, &usual, window, now)
     };
     judgement.windows.clear();
     judgement.windows.extend(options.windows.iter().enumerate().map(figures));
     if let (Some((sum, end)), Some(own)) = (series.period_sum(), judgement.windows.last_mut()) {
-        *own = figures_of_period((sum, end), presence, options, &usual, now);
+        *own = figures_of_period((sum, end), heard, options, &usual, now);
     }
-    conclude(judgement, presence.is_silent(now), options, now);
 }
 
 /// Judges what was found in [`JudgeOptions::windows`], in their order.
 #[must_use]
 pub fn judge_figures(
     windows: Vec<WindowFigures>,
-    is_silent: bool,
+    standing: Standing,
     options: &JudgeOptions,
     now: Timestamp,
 ) -> Judgement {
     let mut judgement = Judgement { windows, ..Judgement::default() };
-    conclude(&mut judgement, is_silent, options, now);
+    conclude(&mut judgement, standing, options, now);
     judgement
 }
 
 /// From windows to all else.
-fn conclude(judgement: &mut Judgement, is_silent: bool, options: &JudgeOptions, now: Timestamp) {
+fn conclude(judgement: &mut Judgement, standing: Standing, options: &JudgeOptions, now: Timestamp) {
+    let Standing { is_silent, is_excluded } = standing;
+    judgement.is_excluded = is_excluded;
     judgement.state = match judgement.windows.first() {
         Some(shortest) if !is_silent => shortest.state,
         _ => WindowState::NoData,
@@ -332,6 +364,7 @@ fn conclude(judgement: &mut Judgement, is_silent: bool, options: &JudgeOptions, 
         objective: options.objective,
         bad_events_min: options.bad_events_min,
         is_silent,
+        is_excluded,
         now,
     };
     let rows = options.rows.iter().enumerate();
@@ -351,27 +384,27 @@ fn conclude(judgement: &mut Judgement, is_silent: bool, options: &JudgeOptions, 
 /// Of a calendar window: as those of one that rolls and is as long as what has passed.
 fn figures_of_period(
     (sum, end): (WindowSum, Timestamp),
-    presence: &Presence,
+    heard: impl Heard,
     options: &JudgeOptions,
     usual: &UsualVolume,
     now: Timestamp,
 ) -> WindowFigures {
     let passed = now.since(sum.from);
-    let of_passed = figures(sum, presence, options, usual, passed, now);
+    let of_passed = figures(sum, heard, options, usual, passed, now);
     WindowFigures { window: options.window, ends_at: end, ..of_passed }
 }
 
 fn figures(
     sum: WindowSum,
-    presence: &Presence,
+    heard: impl Heard,
     options: &JudgeOptions,
     usual: &UsualVolume,
     window: Duration,
     now: Timestamp,
 ) -> WindowFigures {
     // The sum reaches back to an edge: so does what is expected of it.
-    let expected_total = usual.expected(presence.covered_ns(sum.from, now));
-    let covered = presence.covered(window, now);
+    let expected_total = usual.expected(heard.covered_ns(sum.from, now));
+    let covered = Duration::from_nanos(heard.covered_ns(now.before(window), now));
     let volume = sum.count.total.max(expected_total);
     WindowFigures {
         window,
@@ -379,7 +412,7 @@ fn figures(
         from: sum.from,
         expected_total,
         burn_rate: options.objective.burn_rate(sum.count.bad(), volume),
-        passed: window,
+        passed: heard.passed(window, now),
         ends_at: Timestamp::ZERO,
         covered,
         state: match sum.count.total {

@@ -23,7 +23,7 @@ use crate::judge::{AlertRule, Fraction};
 use crate::presence::Presence;
 use crate::tier::{Tier, start_of};
 use crate::window::{
-    Disposition, LATE_AFTER, RestoreError, SeriesWindows, WindowPlan, WindowsSnapshot,
+    Disposition, Exclusions, LATE_AFTER, RestoreError, SeriesWindows, WindowPlan, WindowsSnapshot,
 };
 
 /// The longest slice.
@@ -231,6 +231,13 @@ impl Slices {
     #[must_use]
     pub const fn slicing(&self) -> Slicing {
         self.slicing
+    }
+
+    /// Leaves the slices that these times touch out of what is judged; see
+    /// [`SeriesWindows::exclude`]. Verdicts are given on them all the same, so that they are there
+    /// if the time is given back.
+    pub fn exclude(&mut self, times: &Exclusions) -> bool {
+        self.verdicts.exclude(&times.widened(self.slicing.panes))
     }
 
     /// What is judged.

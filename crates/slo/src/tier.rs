@@ -134,6 +134,19 @@ impl Ring {
         }
     }
 
+    /// Makes a pane hold just this.
+    pub(crate) fn set(&mut self, index: u32, count: Count) {
+        let held = self.get(index);
+        if held != count {
+            self.add(index, count);
+            if let Ok(at) = self.position(index / CELLS as u32)
+                && let Some(chunk) = self.chunks.get_mut(at)
+            {
+                chunk.take(index as usize % CELLS, held);
+            }
+        }
+    }
+
     /// What a pane holds.
     pub(crate) fn get(&self, index: u32) -> Count {
         let Ok(at) = self.position(index / CELLS as u32) else { return Count::ZERO };
@@ -203,6 +216,14 @@ impl Chunk {
         if unobserved != 0 || count.uncertain != 0 {
             let extra = self.extra.get_or_insert_default();
             extra.add(cell, [unobserved, signed(count.uncertain)]);
+        }
+    }
+
+    fn take(&mut self, cell: usize, count: Count) {
+        self.main.add(cell, [-signed(count.total), count.bad_signed.saturating_neg()]);
+        if let Some(extra) = &mut self.extra {
+            let unobserved = count.bad_signed.saturating_sub(signed(count.bad_observed));
+            extra.add(cell, [unobserved.saturating_neg(), -signed(count.uncertain)]);
         }
     }
 

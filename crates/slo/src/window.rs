@@ -22,6 +22,8 @@
 //! 1 to 8 bytes per pane and field, 6 to 9 KiB in all with a window of 30 days.
 
 mod calendar;
+mod excluded;
+mod exclusions;
 mod plan;
 mod range;
 mod snapshot;
@@ -32,12 +34,14 @@ use std::time::Duration;
 use model::{Count, Pane, PaneCount, Timestamp};
 
 pub use calendar::Calendar;
+pub use exclusions::Exclusions;
 pub use plan::{VOLUME_WINDOW, WINDOW_MAX, WINDOWS_MAX, WindowPlan};
 pub use range::RangeSum;
 pub use snapshot::{RestoreError, WindowsSnapshot};
 
 use crate::tier::{CELLS, Ring, Tier, TierPane, start_of};
 use calendar::PeriodSum;
+use excluded::Excluded;
 use plan::PlannedWindow;
 
 /// Events that end further back than this are late: they correct budgets, and are told apart.
@@ -65,6 +69,8 @@ pub struct SeriesWindows {
     pending: Vec<PaneCount>,
     /// Of the calendar window, if the plan has one.
     period: Option<PeriodSum>,
+    /// What was counted in time that is left out of all sums.
+    excluded: Option<Box<Excluded>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +119,7 @@ impl SeriesWindows {
             rings: (0..plan.tier_count()).map(|_| Ring::default()).collect(),
             pending: Vec::new(),
             period: plan.followed().map(|calendar| PeriodSum::of(calendar, 0)),
+            excluded: None,
             plan,
         }
     }
@@ -164,6 +171,9 @@ impl SeriesWindows {
                 self.expire();
             }
         }
+        if let Some(excluded) = &mut self.excluded {
+            excluded.counts.advance(now);
+        }
     }
 
     /// The sum over a window that ends now, or of the period of a calendar window. A look-up for the windows of the plan; any other is
@@ -179,6 +189,12 @@ impl SeriesWindows {
     /// As [`SeriesWindows::sum`] at the newest `now`, for a window that rolls and is likely the
     /// plan's `guess`-th.
     pub(crate) fn sum_guessed(&self, window: Duration, guess: usize) -> WindowSum {
+        let sum = self.sum_of_all(window, guess);
+        self.less(sum, |excluded| Some(excluded.sum_of_all(window, guess)))
+    }
+
+    #[inline]
+    fn sum_of_all(&self, window: Duration, guess: usize) -> WindowSum {
         match self.plan.position(window, guess) {
             Some(at) => self.run_sum(at),
             None => self.sum_by_pane(window),
@@ -188,10 +204,12 @@ impl SeriesWindows {
     /// The sum over [`VOLUME_WINDOW`], which every series keeps: what its usual volume is.
     pub fn volume(&mut self, now: Timestamp) -> WindowSum {
         self.advance(now);
-        self.run_sum(self.plan.volume_at())
+        let at = self.plan.volume_at();
+        self.less(self.run_sum(at), |excluded| Some(excluded.run_sum(at)))
     }
 
-    /// The panes of a tier that hold something, oldest first, up to the open one.
+    /// The panes of a tier that hold something, oldest first, up to the open one; with what lies in
+    /// excluded time.
     pub fn panes(&self, tier: Tier) -> impl Iterator<Item = TierPane> {
         let ring = self.rings.get(tier as usize);
         ring.into_iter().flat_map(|ring| ring.range(0, u32::MAX)).map(move |(index, count)| {
@@ -233,6 +251,10 @@ impl SeriesWindows {
             None => other.rebuild_period(),
         }
         other.expire();
+        other.excluded = self.excluded.as_ref().map(|excluded| {
+            let counts = excluded.counts.with_plan(plan);
+            Box::new(Excluded { counts, ..Excluded::clone(excluded) })
+        });
         other
     }
 
@@ -244,6 +266,7 @@ impl SeriesWindows {
             + size_of_val(&*self.rings)
             + self.pending.capacity() * size_of::<PaneCount>()
             + self.rings.iter().map(Ring::heap_bytes).sum::<usize>()
+            + self.excluded.as_ref().map_or(0, |excluded| excluded.counts.memory_bytes())
     }
 
     fn hold(&mut self, pane: Pane, count: Count) -> Disposition {
@@ -274,6 +297,11 @@ impl SeriesWindows {
                 ring.add(index, count);
                 stored = true;
             }
+        }
+        if let Some(excluded) = &mut self.excluded
+            && excluded.times.contain(pane)
+        {
+            let _ = excluded.counts.insert(pane, count);
         }
         stored
     }

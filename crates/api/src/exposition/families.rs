@@ -41,7 +41,7 @@ const fn counter(name: &'static str, help: &'static str) -> Head {
 const RATIO: Option<&str> = Some("ratio");
 const SECONDS: Option<&str> = Some("seconds");
 
-const FAMILIES: [Family; 16] = [
+const FAMILIES: [Family; 18] = [
     Family {
         head: Head {
             name: "slo",
@@ -182,6 +182,32 @@ const FAMILIES: [Family; 16] = [
                 writer.sample(head, shown.with("result", "bad"), slices.bad);
                 let good = slices.total as f64 - slices.bad;
                 writer.sample(head, shown.with("result", "good"), good);
+            }
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_window_excluded_events",
+            None,
+            "Events of the SLO's own window that lie in maintenance and count not; absent without any.",
+        ),
+        write: |writer, head, shown| {
+            let own = shown.slo.windows.last().filter(|own| !own.excluded.is_zero());
+            if let Some(own) = own {
+                writer.count(head, shown.with("result", "bad"), own.excluded.bad(), None);
+                writer.count(head, shown.with("result", "good"), own.excluded.good(), None);
+            }
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_maintenance",
+            None,
+            "1 while maintenance lasts and events count toward no budget; else absent.",
+        ),
+        write: |writer, head, shown| {
+            if shown.slo.in_maintenance {
+                writer.sample(head, shown.alone(), 1.0);
             }
         },
     },

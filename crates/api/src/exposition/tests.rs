@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth::Tenant;
 use engine::{Dropped, SliceCount, SloStatus, View, WindowStatus};
 use http::{HeaderMap, HeaderValue, header};
-use model::{AlertState, Service, Timestamp, TraceId};
+use model::{AlertState, Count, Service, Timestamp, TraceId};
 use slo::presence::WindowState;
 use slo::slices::{SliceMethod, Slicing};
 
@@ -27,6 +27,8 @@ fn window(minutes: u32, total: u64, bad: u64) -> WindowStatus {
         burn_rate: bad as f64 / 4.0,
         coverage: 0.5,
         from: Timestamp::from_unix_s(1_000_000),
+        excluded: Count::ZERO,
+        unsure: Count::ZERO,
         passed: MINUTE * minutes,
         ends_at: None,
     }
@@ -43,6 +45,7 @@ fn slo(name: &str) -> SloStatus {
         window: MINUTE * 60 * 24 * 30,
         slicing: None,
         state: WindowState::Data,
+        in_maintenance: false,
         windows: vec![window(5, 8, 2), window(60, 0, 0), window(60 * 24 * 30, 8, 2)],
         budget_remaining_ratio: -0.25,
         exhausted_at: None,

@@ -184,6 +184,7 @@ fn status(slo: &SloStatus) -> Value {
             WindowState::NoTraffic => "NO_TRAFFIC",
             WindowState::NoData => "NO_DATA",
         },
+        "inMaintenance": slo.in_maintenance,
         "page": alert(slo.page),
         "ticket": alert(slo.ticket),
         "budgetRemainingRatio": slo.budget_remaining_ratio,
@@ -204,6 +205,18 @@ const fn alert(state: AlertState) -> &'static str {
     }
 }
 
+/// What maintenance leaves out of a window; null without any.
+fn excluded(window: &WindowStatus) -> Value {
+    if window.excluded.is_zero() && window.unsure.is_zero() {
+        return Value::Null;
+    }
+    json!({
+        "good": window.excluded.good(),
+        "bad": window.excluded.bad(),
+        "unsure": window.unsure.total,
+    })
+}
+
 fn window(slo: &SloStatus, window: &WindowStatus) -> Value {
     json!({
         "windowSeconds": window.window.as_secs(),
@@ -217,5 +230,7 @@ fn window(slo: &SloStatus, window: &WindowStatus) -> Value {
         "coverageRatio": window.coverage,
         "from": window.from.is_set().then(|| window.from.to_string()),
         "endsAt": window.ends_at.map(|end| end.to_string()),
+        "passedSeconds": window.passed.as_secs_f64(),
+        "excluded": excluded(window),
     })
 }

@@ -73,3 +73,27 @@ async fn what_changed_is_told_over_grpc_and_over_http() {
     let (status, _, message) = port.get("/api/v1/explain?since=noon").await.refusal();
     assert_eq!((status, message.as_str()), (400, "since: is no time as in RFC 3339"));
 }
+
+#[tokio::test]
+async fn maintenance_is_told_under_the_name_of_the_credential_and_taken_back() {
+    let port = Port::guarded().await;
+    let body = r#"{"name": "db", "services": ["cart"], "author": "ada",
+                   "from": "2026-11-27T08:00:00Z", "until": "2026-11-27T09:00:00Z"}"#;
+    let send = async |method: http::Method, path: &str, token: &str, body: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+        port.send(method, path, &headers, body).await
+    };
+    let post = async |token: &str| {
+        send(http::Method::POST, "/api/v1/maintenance", token, body).await.status.as_u16()
+    };
+    assert_eq!((post("shop-viewer").await, post("shop-responder").await), (403, 202));
+    let (tenant, name, told) = port.daemon.maintained.lock().remove(0);
+    let told = told.expect("it is told");
+    assert_eq!((&*tenant, &*name, &*told.author), ("shop", "db", "shop/responder"));
+    let path = "/api/v1/maintenance/db";
+    let answer = send(http::Method::DELETE, path, "shop-responder", "").await;
+    assert_eq!(answer.status, 404, "the last look does not hold it yet");
+    let empty = send(http::Method::GET, "/api/v1/maintenance", "shop-viewer", "").await;
+    assert_eq!(empty.json()["maintenance"], serde_json::json!([]));
+}

@@ -14,8 +14,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model::{
-    Actor, Cause, Change, Delivery, EventType, Incident, IncidentEvent, IncidentId, Outgoing,
-    RaisedAlert, Revision, Status, Timestamp, Urgency,
+    Actor, Cause, Change, Delivery, EventType, Incident, IncidentEvent, IncidentId, Maintenance,
+    Outgoing, RaisedAlert, Revision, Status, Timestamp, Urgency,
 };
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -34,6 +34,7 @@ pub(crate) struct Daemon {
     pub(crate) commands: Mutex<Vec<(Tenant, Command)>>,
     pub(crate) raised: Mutex<Vec<(Tenant, RaisedAlert)>>,
     pub(crate) changed: Mutex<Vec<(Tenant, Change)>>,
+    pub(crate) maintained: Mutex<Vec<(Tenant, String, Option<Maintenance>)>>,
     pub(crate) questions: Mutex<Vec<(Tenant, Question)>>,
 }
 
@@ -164,6 +165,11 @@ impl Control for Daemon {
         true
     }
 
+    fn maintain(&self, tenant: &Tenant, name: String, maintenance: Option<Maintenance>) -> bool {
+        self.maintained.lock().push((Arc::clone(tenant), name, maintenance));
+        true
+    }
+
     fn explain(
         &self,
         tenant: &Tenant,
@@ -250,6 +256,7 @@ impl Port {
             commands: Mutex::default(),
             raised: Mutex::default(),
             changed: Mutex::default(),
+            maintained: Mutex::default(),
             questions: Mutex::default(),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");

@@ -21,6 +21,7 @@ fn slo(name: &str, page: AlertState, budget: f64) -> SloStatus {
         window: Duration::from_secs(3600),
         slicing: None,
         state: WindowState::NoTraffic,
+        in_maintenance: false,
         windows: Vec::new(),
         budget_remaining_ratio: budget,
         exhausted_at: None,

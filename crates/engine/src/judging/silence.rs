@@ -42,9 +42,13 @@ impl Engine {
         let now = self.now;
         let state = source_named(&self.services, &self.anything, &slo.service_name);
         let source = Source::of(&state.presence, self.listens_since, now);
+        // Whoever is worked on may be silent, and need not speak at once afterwards.
+        let excluded = self.series.maintenance.times_of(slo, None);
+        let worked_until = excluded.within(Timestamp::ZERO, now).last().map(|(_, until)| until);
         let labels = silence_labels(slo);
         let due = |rule: &&NoDataRule| match source {
             Source::Silent { since } => {
+                let since = since.max(worked_until.unwrap_or_default());
                 now.since(since) >= rule.after.max(state.presence.silence_after())
             }
             Source::Speaks | Source::Unclear => false,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use contract::v1::incident_service_client::IncidentServiceClient;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -88,21 +88,33 @@ pub(crate) async fn channel(address: &str) -> anyhow::Result<Channel> {
     endpoint.connect().await.with_context(|| unreachable_text(&uri))
 }
 
-/// The body of a GET of the HTTP API. An answer other than 200 is an error with what it says.
+/// The body of a GET of the HTTP API. An answer that is no success is an error with what it says.
 pub(crate) fn http_get(args: &ApiArgs, path: &str) -> anyhow::Result<String> {
+    http_call(args, Method::GET, path, "")
+}
+
+/// As [`http_get`], of any method, with a body of JSON.
+pub(crate) fn http_call(
+    args: &ApiArgs,
+    method: Method,
+    path: &str,
+    body: &str,
+) -> anyhow::Result<String> {
     runtime(RUNTIME_THREADS)?.block_on(async {
-        match tokio::time::timeout(CALL_TIMEOUT, get(args, path)).await {
+        match tokio::time::timeout(CALL_TIMEOUT, call(args, method, path, body)).await {
             Ok(answer) => answer,
             Err(_) => bail!("{} took longer than {} s", args.api, CALL_TIMEOUT.as_secs()),
         }
     })
 }
 
-async fn get(args: &ApiArgs, path: &str) -> anyhow::Result<String> {
+async fn call(args: &ApiArgs, method: Method, path: &str, body: &str) -> anyhow::Result<String> {
     let credential = Credential::new(args.token_file.as_deref(), args.tenant.as_deref())?;
     let base = uri(&args.api)?;
     let url = format!("{}{path}", base.to_string().trim_end_matches('/'));
-    let mut request = Request::get(url).body(Empty::<Bytes>::new())?;
+    let request = Request::builder().method(method).uri(url);
+    let request = request.header("content-type", "application/json");
+    let mut request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
     let headers =
         [("authorization", credential.authorization), ("x-scope-orgid", credential.tenant)];
     for (name, value) in headers {
@@ -119,6 +131,16 @@ async fn get(args: &ApiArgs, path: &str) -> anyhow::Result<String> {
     let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
     let text = String::from_utf8_lossy(&body).into_owned();
     if status.is_success() { Ok(text) } else { bail!(refusal(status, &text)) }
+}
+
+/// A name as a part of a path (RFC 3986).
+pub(crate) fn encoded(name: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(byte).collect()
 }
 
 /// What an answer other than 200 says: the message of the API's JSON, or all of it.
@@ -212,6 +234,11 @@ mod tests {
         assert!(Credential::new(None, Some("a b")).is_err());
         std::fs::write(&path, "\n").unwrap();
         assert!(Credential::new(Some(&path), None).is_err());
+    }
+
+    #[test]
+    fn a_name_is_one_part_of_a_path_whatever_it_holds() {
+        assert_eq!(encoded("shop/cart@prod:latency"), "shop%2Fcart%40prod%3Alatency");
     }
 
     #[test]

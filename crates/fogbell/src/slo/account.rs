@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::cli::ApiArgs;
 use crate::exit::{Outcome, say};
-use crate::incidents::client::http_get;
+use crate::incidents::client::{encoded, http_get};
 use crate::paint::Paint;
 
 /// Traces that are named.
@@ -29,6 +29,8 @@ struct Account {
     objective: f64,
     window_seconds: u64,
     state: String,
+    #[serde(default)]
+    in_maintenance: bool,
     budget_remaining_ratio: f64,
     exhausted_at: Option<String>,
     windows: Vec<Window>,
@@ -50,6 +52,15 @@ struct Window {
     from: Option<String>,
     /// Of a window that follows the calendar.
     ends_at: Option<String>,
+    /// What maintenance leaves out.
+    excluded: Option<Excluded>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Excluded {
+    good: u64,
+    bad: u64,
+    unsure: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,7 +125,10 @@ impl Account {
             lines.push(format!("  the window follows the calendar: a new budget begins at {end}"));
         }
         let heard = self.heard_at.as_deref().unwrap_or("never");
-        let state = self.state.to_lowercase().replace('_', " ");
+        let mut state = self.state.to_lowercase().replace('_', " ");
+        if self.in_maintenance {
+            state.push_str(", in maintenance: nothing counts");
+        }
         lines.push(format!("  state {state}; the source was last heard at {heard}"));
         lines.push(String::new());
         lines.push(format!(
@@ -168,6 +182,15 @@ impl JudgedWith {
         debug_assert_eq!(self.window_seconds, window.window_seconds);
         let total = self.good + self.bad;
         let mut notes = Vec::new();
+        if let Some(Excluded { good, bad, unsure }) = &window.excluded {
+            let doubt = match unsure {
+                0 => String::new(),
+                _ => format!("; {unsure} at its edges may belong to either side"),
+            };
+            notes.push(format!(
+                "         maintenance leaves out {good} good and {bad} bad events{doubt}"
+            ));
+        }
         if self.expected_total > total {
             notes.push(format!(
                 "         little traffic: judged as if there were {} events, as is usual",
@@ -192,16 +215,6 @@ impl JudgedWith {
     }
 }
 
-/// A name as a part of a path (RFC 3986).
-fn encoded(name: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    name.bytes().map(byte).collect()
-}
-
 fn text_of(seconds: u64) -> String {
     engine::duration_text(Duration::from_secs(seconds))
 }
@@ -211,16 +224,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_part_of_a_path_whatever_it_holds() {
-        assert_eq!(encoded("shop/cart@prod:latency"), "shop%2Fcart%40prod%3Alatency");
-    }
-
-    #[test]
     fn an_account_tells_counts_rules_doubts_and_traces() {
         let body = r#"{"slos":[{"name":"checkout","service":"shop","group":{"route":"/buy"},
             "objective":0.999,"windowSeconds":2592000,"state":"DATA","budgetRemainingRatio":-0.5,
             "exhaustedAt":null,"windows":[{"windowSeconds":300,"errorRatio":0.25,"burnRate":12.5,
-            "coverageRatio":0.5,"from":"2026-11-27T08:00:00Z"}],"judgedWith":[{"windowSeconds":300,
+            "coverageRatio":0.5,"from":"2026-11-27T08:00:00Z",
+            "excluded":{"good":7,"bad":3,"unsure":2}}],"judgedWith":[{"windowSeconds":300,
             "good":15,"bad":5,"badObserved":5,"uncertain":2,"expectedTotal":40,
             "coveredSeconds":150.0}],"rules":[{"rule":"burn rate above 14.4 over 1h and 5m",
             "urgency":"page","verdict":"QUIET"}],"badEventsMin":10,
@@ -236,6 +245,7 @@ mod tests {
             "judged as if there were 40 events",
             "5 bad events were seen one by one: below 10 nothing fires",
             "bad is 3 to 7",
+            "leaves out 7 good and 3 bad events; 2 at its edges",
             "quiet    page    burn rate above 14.4",
             "3 events came too late",
             "0af7 POST /buy 500 (0.250 s)",

@@ -30,6 +30,8 @@ struct Slo {
     group: BTreeMap<String, String>,
     objective: f64,
     state: String,
+    #[serde(default)]
+    in_maintenance: bool,
     budget_remaining_ratio: f64,
     page: String,
     ticket: String,
@@ -120,6 +122,7 @@ impl Slo {
         match (self.page.as_str(), self.ticket.as_str(), self.state.as_str()) {
             ("FIRING", ..) => paint.red(&word("page")),
             (_, "FIRING", _) => paint.yellow(&word("ticket")),
+            _ if self.in_maintenance => paint.dim(&word("worked on")),
             (_, _, "NO_DATA") => paint.dim(&word("no data")),
             (_, _, "NO_TRAFFIC") => paint.dim(&word("no traffic")),
             _ => paint.green(&word("quiet")),
@@ -137,6 +140,7 @@ mod tests {
             group: BTreeMap::new(),
             objective: 0.999,
             state: state.to_owned(),
+            in_maintenance: false,
             budget_remaining_ratio: 0.5,
             page: page.to_owned(),
             ticket: ticket.to_owned(),

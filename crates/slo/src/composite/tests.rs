@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::judge::{AlertRule, judge, judge_figures};
+use crate::judge::{AlertRule, Standing, judge, judge_figures};
 use crate::presence::Presence;
 use crate::window::{SeriesWindows, WindowPlan};
 
@@ -47,7 +47,12 @@ fn part(target: Objective, good: u64, bad: u64) -> Judgement {
 fn whole(composition: &Composition, strictest: Objective, parts: &[Judgement]) -> Judgement {
     let Composition::Sum(factors) = composition else { panic!("a sum") };
     let parts: Vec<_> = factors.iter().copied().zip(parts).collect();
-    judge_figures(sum(&parts, &options(strictest)), false, &options(strictest), now())
+    judge_figures(
+        sum(&parts, &options(strictest)),
+        Standing { is_silent: false, is_excluded: false },
+        &options(strictest),
+        now(),
+    )
 }
 
 #[test]

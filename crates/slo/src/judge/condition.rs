@@ -44,6 +44,8 @@ pub(super) struct Evidence<'a> {
     pub(super) objective: Objective,
     pub(super) bad_events_min: u64,
     pub(super) is_silent: bool,
+    /// Now is time that counts toward no budget.
+    pub(super) is_excluded: bool,
     pub(super) now: Timestamp,
 }
 
@@ -86,7 +88,7 @@ impl Row {
 
     /// `None` if its windows are not there, which no plan of [`super::JudgeOptions`] allows.
     pub(super) fn verdict(&self, rule: usize, evidence: Evidence<'_>) -> Option<RowVerdict> {
-        let Evidence { windows, bad_events_min, is_silent, .. } = evidence;
+        let Evidence { windows, bad_events_min, is_silent, is_excluded, .. } = evidence;
         let (long, short) = (windows.get(self.long_at)?, windows.get(self.short_at)?);
         let mut above = 0;
         for (at, test) in self.tests.iter().enumerate() {
@@ -96,7 +98,10 @@ impl Row {
         let is_covered = short.covered.saturating_mul(COVERED_PARTS)
             >= self.short.saturating_mul(COVERED_PARTS - 1)
             || (self.is_fastest && short.covered >= FASTEST_ROW_COVERED_MIN.min(self.short));
-        let holds = if is_silent || !is_covered {
+        let holds = if is_excluded && !is_above {
+            // What is left of the windows is quiet, however little of them it covers.
+            Verdict::Quiet
+        } else if is_silent || is_excluded || !is_covered {
             Verdict::Frozen
         } else if is_above && long.count.bad_observed_or_counted() >= bad_events_min {
             Verdict::Firing

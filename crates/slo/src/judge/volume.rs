@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use crate::presence::Presence;
+use super::heard::Heard;
 use crate::window::SeriesWindows;
 
 /// The usual volume of a series is known once it was heard for this long; before that, what was
@@ -31,7 +31,7 @@ pub(super) struct UsualVolume {
 impl UsualVolume {
     pub(super) fn of(
         series: &mut SeriesWindows,
-        presence: &Presence,
+        heard: impl Heard,
         correction: VolumeCorrection,
         now: Timestamp,
     ) -> Self {
@@ -40,7 +40,7 @@ impl UsualVolume {
             return unknown;
         }
         let volume = series.volume(now);
-        let covered_ns = presence.covered_ns(volume.from, now);
+        let covered_ns = heard.covered_ns(volume.from, now);
         if u128::from(covered_ns) < VOLUME_KNOWN_AFTER.as_nanos() {
             return unknown;
         }

@@ -85,7 +85,9 @@ impl SeriesWindows {
     /// The events of the period of a calendar window, and when it ends.
     pub(crate) fn period_sum(&self) -> Option<(WindowSum, Timestamp)> {
         let PeriodSum { period, count } = self.period?;
-        Some((self.edges(count, period.first), start_of(period.end)))
+        let sum = self.edges(count, period.first);
+        let sum = self.less(sum, |excluded| Some(excluded.period_sum()?.0));
+        Some((sum, start_of(period.end)))
     }
 
     /// The events of the period from the panes that are held. Those that straddle its beginning

@@ -15,8 +15,8 @@ pub struct RangeSum {
 
 impl SeriesWindows {
     /// Sums `from..until` over the finest panes that are still held for each part of it, for
-    /// calendar windows and for time that is excluded afterwards. Takes time with the number of
-    /// panes within.
+    /// calendar windows and for time that is excluded afterwards; with what lies in excluded time.
+    /// Takes time with the number of panes within.
     #[must_use]
     pub fn between(&self, from: Timestamp, until: Timestamp) -> RangeSum {
         let mut result = RangeSum::default();

@@ -4,7 +4,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use model::{Count, Pane, PaneCount};
 
 use super::calendar::Period;
-use super::{SeriesWindows, WindowPlan};
+use super::excluded::{Excluded, UnsurePane};
+use super::{Exclusions, SeriesWindows, WindowPlan};
 use crate::tier::{Ring, Tier};
 
 const HAS_BAD: u64 = 1;
@@ -20,6 +21,15 @@ pub struct WindowsSnapshot {
     tiers: Vec<TierSnapshot>,
     /// First pane of the period of a calendar window, the pane after it, and its events.
     period: Option<(u32, u32, Count)>,
+    excluded: Option<Box<ExcludedSnapshot>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct ExcludedSnapshot {
+    times: Exclusions,
+    counts: WindowsSnapshot,
+    /// First pane of 5 s, the pane after the last, and what they hold.
+    unsure: Vec<(u32, u32, Count)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -52,6 +62,14 @@ impl SeriesWindows {
             end: self.end,
             pending: self.pending.clone(),
             period: self.period.map(|sum| (sum.period.first, sum.period.end, sum.count)),
+            excluded: self.excluded.as_ref().map(|excluded| {
+                let unsure = excluded.unsure.iter().map(|pane| (pane.first, pane.end, pane.count));
+                Box::new(ExcludedSnapshot {
+                    times: excluded.times.clone(),
+                    counts: excluded.counts.snapshot(),
+                    unsure: unsure.collect(),
+                })
+            }),
             tiers: tiers
                 .map(|((ring, tier), reach)| self.tier_snapshot(ring, tier, reach))
                 .collect(),
@@ -96,12 +114,25 @@ impl SeriesWindows {
                 ring.add(index, count);
             }
         }
-        let mut series = series.with_plan(plan);
+        let mut series = series.with_plan(Arc::clone(&plan));
         // What was counted to the pane is better than what coarse panes tell.
         if let (Some(sum), Some((first, end, count))) = (&mut series.period, from.period)
             && sum.period == (Period { first, end })
         {
             sum.count = count;
+        }
+        if let Some(excluded) = &from.excluded {
+            let unsure = excluded.unsure.iter();
+            let unsure = unsure.map(|(first, end, count)| UnsurePane {
+                first: *first,
+                end: *end,
+                count: *count,
+            });
+            series.excluded = Some(Box::new(Excluded {
+                times: excluded.times.clone(),
+                counts: Self::restore(plan, &excluded.counts)?,
+                unsure: unsure.collect(),
+            }));
         }
         Ok(series)
     }

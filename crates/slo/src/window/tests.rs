@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod calendar;
+mod exclusions;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
