@@ -4,6 +4,7 @@
 
 pub mod budget;
 pub mod case;
+pub mod estate;
 pub mod fleet;
 pub mod group;
 pub mod instructions;

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 mod counted;
+mod estates;
 mod inflated;
 mod judged;
 mod stormed;
@@ -24,6 +25,7 @@ const ROUNDS: usize = 25;
 /// The groups that are no [`Group`].
 const JUDGE: &str = "judge";
 const STORM: &str = "storm";
+const ESTATE: &str = "estate";
 const INFLATE: &str = "inflate";
 const INSTRUCTIONS: &str = "instructions";
 
@@ -41,8 +43,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let words: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
-    let names =
-        || Group::ALL.map(Group::name).into_iter().chain([JUDGE, STORM, INFLATE, INSTRUCTIONS]);
+    let names = || {
+        Group::ALL.map(Group::name).into_iter().chain([JUDGE, STORM, ESTATE, INFLATE, INSTRUCTIONS])
+    };
     if let Some(unknown) = words.iter().find(|word| names().all(|name| name != **word)) {
         let names: Vec<&str> = names().collect();
         println!("no group {unknown:?}; there are: {}", names.join(", "));
@@ -58,6 +61,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     if wanted(STORM) {
         stormed::run(output)?;
+    }
+    if wanted(ESTATE) {
+        estates::run(output)?;
     }
     if wanted(INFLATE) {
         inflated::run(output)?;

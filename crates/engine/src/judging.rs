@@ -10,7 +10,7 @@ use alert::{Condition, Observation, Transition, TransitionKind};
 use correlate::Correlator;
 use dispatch::Routes;
 use model::{AlertState, Fingerprint, Service, Timestamp, Urgency};
-use slo::judge::{Arrival, JudgeOptions, Judgement, RowVerdict, Verdict, judge};
+use slo::judge::{Arrival, JudgeOptions, Judgement, RowVerdict, Verdict, judge_into};
 
 use crate::Engine;
 use crate::engine::JUDGE_ALL_EVERY;
@@ -66,7 +66,9 @@ impl Engine {
             self.unwritten.note(series, self.log_seq);
         }
         let slo = Arc::clone(&series.slo);
-        let judgement = judge(series.judged(), &source.presence, &slo.judging, now);
+        // What it takes in memory is used again: an estate has very many series.
+        let mut judgement = series.judgement.take().unwrap_or_default();
+        judge_into(series.judged(), &source.presence, &slo.judging, now, &mut judgement);
         self.conclude(index, judgement);
     }
 
@@ -74,13 +76,18 @@ impl Engine {
     pub(crate) fn conclude(&mut self, index: u32, mut judgement: Judgement) {
         let now = self.now;
         let Some(series) = self.series.get_mut(index) else { return };
-        let source = source_of(&self.services, &self.anything, series);
-        let is_silent = source.presence.is_silent(now);
-        let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(source.newest) };
         let slo = Arc::clone(&series.slo);
         if slo.whole.is_none() && series.held.follow(&slo.judging, &mut judgement, now) {
             self.unwritten.note_held(series);
         }
+        let begins = |row: &RowVerdict| matches!(row.holds, Verdict::Firing | Verdict::Waiting);
+        if !series.alerting && !judgement.rows.iter().any(begins) {
+            // None of its alerts is known, and none begins.
+            return series.conclude(judgement, now);
+        }
+        let source = source_of(&self.services, &self.anything, series);
+        let is_silent = source.presence.is_silent(now);
+        let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(source.newest) };
         let mut told = Vec::new();
         series.alerting = false;
         let urgencies = [Urgency::Page, Urgency::Ticket];
@@ -109,9 +116,7 @@ impl Engine {
             let routes = routes_of(rules.map(|rule| (&*rule.policy, asks)));
             told.push((observation(series, &judgement, &rows, ask), routes));
         }
-        series.touched = false;
-        series.judged_at = now;
-        series.judgement = Some(judgement);
+        series.conclude(judgement, now);
         for (observation, routes) in told {
             self.observe(observation, routes);
         }

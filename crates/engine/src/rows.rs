@@ -1,6 +1,6 @@
 //! Checkpoints, and what a restart makes of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use alert::AlertRow;
 use borsh::{BorshDeserialize, BorshSerialize};
 use correlate::Correlator;
 use dispatch::Routes;
-use model::{BadEvent, Incident, Row, SeriesKey, Service, Timestamp};
+use model::{AlertState, BadEvent, Incident, Row, SeriesKey, Service, Timestamp};
 use slo::judge::Held;
 use slo::slices::{Slices, SlicesSnapshot};
 use slo::stream::{StreamRow, StreamRowKind};
@@ -22,9 +22,9 @@ use crate::services::ServiceState;
 use crate::{Engine, EngineOptions};
 
 /// Series that one checkpoint writes whole, and the bytes from which on it writes no more of them:
-/// a series with full rings takes 9 KiB, and the engine stands still meanwhile.
-const SERIES_PER_CHECKPOINT: usize = 1000;
-const SERIES_BYTES_PER_CHECKPOINT: usize = 4 << 20;
+/// the engine stands still meanwhile, some 10 us for a series with full rings, and may for 10 ms.
+pub(crate) const SERIES_PER_CHECKPOINT: usize = 400;
+const SERIES_BYTES_PER_CHECKPOINT: usize = 1 << 20;
 /// How often presences and alerts' numbers are written, and stale streams are let go.
 const SLOW_ROWS_EVERY: Duration = Duration::from_secs(10);
 /// How often what the correlator has learnt is written.
@@ -352,10 +352,13 @@ impl Engine {
         for fingerprint in orphans {
             self.fired(fingerprint);
         }
-        let firing: BTreeSet<_> = self.alerts.firing().map(|alert| alert.fingerprint).collect();
+        let is_live = |fingerprint| {
+            let alert = self.alerts.get(fingerprint);
+            alert.is_some_and(|alert| alert.state != AlertState::Inactive)
+        };
         for series in self.series.iter_mut() {
             series.touched = true;
-            series.alerting = firing.contains(&series.page) || firing.contains(&series.ticket);
+            series.alerting = is_live(series.page) || is_live(series.ticket);
         }
     }
 }

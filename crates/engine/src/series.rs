@@ -28,6 +28,8 @@ pub(crate) const SKEW: Duration = Duration::from_secs(60);
 pub(crate) struct Slo {
     pub(crate) name: Arc<str>,
     pub(crate) service_name: Arc<str>,
+    /// The first of all services of that name.
+    pub(crate) service_first: Arc<Service>,
     pub(crate) judging: Arc<JudgeOptions>,
     pub(crate) group_by: Vec<Arc<str>>,
     pub(crate) runbook: Option<String>,
@@ -407,6 +409,13 @@ impl Series {
         taken
     }
 
+    /// Keeps what was found of it.
+    pub(crate) fn conclude(&mut self, judgement: Judgement, now: Timestamp) {
+        self.touched = false;
+        self.judged_at = now;
+        self.judgement = Some(judgement);
+    }
+
     /// Remembers bad events.
     pub(crate) fn remember(&mut self, exemplars: &[BadEvent]) {
         let keep = exemplars.len().min(EXEMPLARS_MAX);
@@ -471,6 +480,7 @@ impl Templates {
                 Some(Arc::new(Slo {
                     name: format!("{service}:{}", sli.as_str()).into(),
                     service_name: service.to_string().into(),
+                    service_first: Arc::clone(service),
                     judging: Arc::clone(judging),
                     plan: Arc::clone(plan),
                     slicing: None,
@@ -495,6 +505,7 @@ fn declared_slo(
     Slo {
         name: Arc::clone(&options.name),
         service_name: Arc::clone(&options.service),
+        service_first: Arc::new(Service::named(&options.service)),
         judging,
         plan,
         slicing: options.slicing,

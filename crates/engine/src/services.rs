@@ -148,17 +148,17 @@ pub(crate) fn source_of<'a>(
     if let Some(state) = series.service.as_ref().and_then(|service| services.get(service)) {
         return state;
     }
-    source_named(services, anything, &series.slo.service_name)
+    source_named(services, anything, &series.slo.service_first)
 }
 
-/// As [`source_of`], by the name that the document gives.
+/// As [`source_of`], by the name that the document gives, as the first of all services of it.
 pub(crate) fn source_named<'a>(
     services: &'a BTreeMap<Arc<Service>, ServiceState>,
     anything: &'a ServiceState,
-    name: &str,
+    first: &Arc<Service>,
 ) -> &'a ServiceState {
     // Services sort by name first: the bare name comes before all others of that name.
-    let first = Arc::new(Service::named(name));
-    let named = services.range(first..).next().filter(|(service, _)| service.name == name);
+    let from = services.range::<Arc<Service>, _>(first..);
+    let named = from.into_iter().next().filter(|(service, _)| service.name == first.name);
     named.map_or(anything, |(_, state)| state)
 }

@@ -1,13 +1,18 @@
 //! Rings of panes of one width.
 
 mod cells;
+mod packed;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use model::{Count, PANE_NS, Pane, Timestamp};
 
 pub(crate) use cells::CELLS;
 use cells::Cells;
+
+/// Of the number of a chunk that is written.
+const HAS_EXTRA: u32 = 1 << 31;
 
 /// Width of the panes of a ring. Every tier is a whole multiple of the one before, and all are
 /// aligned to the Unix epoch.
@@ -159,8 +164,15 @@ impl Ring {
             return self.get(from);
         }
         let mut sum = Count::ZERO;
-        for (_, count) in self.range(from, until) {
-            sum += count;
+        let first = self.chunks.partition_point(|chunk| chunk.number < from / CELLS as u32);
+        for chunk in self.chunks.iter().skip(first) {
+            let start = chunk.number * CELLS as u32;
+            if start >= until {
+                break;
+            }
+            let begin = from.saturating_sub(start) as usize;
+            let end = (until - start).min(CELLS as u32) as usize;
+            sum += chunk.sum(begin.min(end)..end);
         }
         sum
     }
@@ -177,6 +189,55 @@ impl Ring {
                 (0..CELLS).map(move |cell| (start + cell as u32, chunk.get(cell)))
             })
             .filter(move |(index, count)| (from..until).contains(index) && !count.is_zero())
+    }
+
+    /// Appends the chunks, but for panes before `oldest`. Equal panes have equal bytes, whatever
+    /// was counted on the way to them.
+    pub(crate) fn write(&self, oldest: u32, bytes: &mut Vec<u8>) {
+        for chunk in &self.chunks {
+            let from = oldest.saturating_sub(chunk.number * CELLS as u32) as usize;
+            let extra = chunk.extra.as_ref().filter(|extra| !extra.is_zero(from));
+            if extra.is_none() && chunk.main.is_zero(from) {
+                continue;
+            }
+            // Bits above those of any number: chunks are numbers of panes over their cells.
+            let flag = if extra.is_some() { HAS_EXTRA } else { 0 };
+            bytes.extend_from_slice(&(chunk.number | flag).to_le_bytes());
+            chunk.main.write(from, bytes);
+            extra.iter().for_each(|extra| extra.write(from, bytes));
+        }
+    }
+
+    /// How much [`Ring::write`] appends where chunks are full of small numbers.
+    pub(crate) fn written_bytes_likely(&self) -> usize {
+        self.chunks.len() * (2 * CELLS + 9)
+    }
+
+    /// The ring of bytes that [`Ring::write`] wrote; `None` if it did not, or a pane lies after
+    /// `newest`.
+    pub(crate) fn read(mut bytes: &[u8], since: u32, newest: u32) -> Option<Self> {
+        let mut ring = Self { chunks: Vec::new(), since };
+        while !bytes.is_empty() {
+            let (head, rest) = bytes.split_first_chunk::<4>()?;
+            bytes = rest;
+            let head = u32::from_le_bytes(*head);
+            let number = head & !HAS_EXTRA;
+            let (main, mut last) = Cells::read(&mut bytes)?;
+            let mut extra = None;
+            if head & HAS_EXTRA != 0 {
+                let (cells, last_extra) = Cells::read(&mut bytes)?;
+                extra = Some(Box::new(cells));
+                last = last.max(last_extra);
+            }
+            let last = number.checked_mul(CELLS as u32)?.checked_add(u32::try_from(last?).ok()?)?;
+            let is_newer = ring.chunks.last().is_none_or(|before| before.number < number);
+            if last > newest || !is_newer {
+                return None;
+            }
+            ring.chunks.push(Chunk { number, main, extra });
+        }
+        ring.chunks.shrink_to_fit();
+        Some(ring)
     }
 
     /// Forgets chunks that lie wholly before a pane.
@@ -228,19 +289,27 @@ impl Chunk {
     }
 
     fn get(&self, cell: usize) -> Count {
-        let [total, bad_signed] = self.main.get(cell);
-        let [unobserved, uncertain] = self.extra.as_ref().map_or([0, 0], |extra| extra.get(cell));
-        Count {
-            total: unsigned(total),
-            bad_signed,
-            bad_observed: unsigned(bad_signed.saturating_sub(unobserved)),
-            uncertain: unsigned(uncertain),
-        }
+        let extra = self.extra.as_ref().map_or([0, 0], |extra| extra.get(cell));
+        count(self.main.get(cell), extra)
+    }
+
+    fn sum(&self, cells: Range<usize>) -> Count {
+        let extra = self.extra.as_ref().map_or([0, 0], |extra| extra.sum(cells.clone()));
+        count(self.main.sum(cells), extra)
     }
 
     fn heap_bytes(&self) -> usize {
         let extra = self.extra.as_ref().map_or(0, |extra| size_of::<Cells>() + extra.heap_bytes());
         self.main.heap_bytes() + extra
+    }
+}
+
+fn count([total, bad_signed]: [i64; 2], [unobserved, uncertain]: [i64; 2]) -> Count {
+    Count {
+        total: unsigned(total),
+        bad_signed,
+        bad_observed: unsigned(bad_signed.saturating_sub(unobserved)),
+        uncertain: unsigned(uncertain),
     }
 }
 

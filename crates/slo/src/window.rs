@@ -220,16 +220,16 @@ impl SeriesWindows {
     /// The same events summed over other windows. What a longer ring would have held further back
     /// is not known, and the sums' `from` says so.
     #[must_use]
-    pub fn with_plan(&self, plan: Arc<WindowPlan>) -> Self {
+    pub fn into_plan(mut self, plan: Arc<WindowPlan>) -> Self {
         let mut other = Self::new(Arc::clone(&plan));
         other.floor = self.floor;
         other.end = self.end;
-        other.pending.clone_from(&self.pending);
-        for (own, tier) in other.rings.iter_mut().zip(Tier::ALL) {
+        other.pending = self.pending;
+        for (own, tier) in other.rings.iter_mut().zip(Tier::ALL).rev() {
             let slot = tier as usize;
             let held = self.plan.reach[slot];
-            if let Some(ring) = self.rings.get(slot) {
-                own.clone_from(ring);
+            if let Some(ring) = self.rings.get_mut(slot) {
+                *own = std::mem::take(ring);
                 if held < plan.reach[slot] {
                     own.since = own.since.max(tier.index(self.floor).saturating_sub(held));
                 }
@@ -251,11 +251,18 @@ impl SeriesWindows {
             None => other.rebuild_period(),
         }
         other.expire();
-        other.excluded = self.excluded.as_ref().map(|excluded| {
-            let counts = excluded.counts.with_plan(plan);
-            Box::new(Excluded { counts, ..Excluded::clone(excluded) })
+        other.excluded = self.excluded.map(|mut excluded| {
+            let empty = Self::new(Arc::clone(&plan));
+            excluded.counts = std::mem::replace(&mut excluded.counts, empty).into_plan(plan);
+            excluded
         });
         other
+    }
+
+    /// As [`SeriesWindows::into_plan`], of a copy.
+    #[must_use]
+    pub fn with_plan(&self, plan: Arc<WindowPlan>) -> Self {
+        self.clone().into_plan(plan)
     }
 
     /// Bytes that the series takes, without the plan that it shares.

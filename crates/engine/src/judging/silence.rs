@@ -40,7 +40,7 @@ impl Engine {
 
     fn judge_silence_of(&mut self, slo: &Arc<Slo>) {
         let now = self.now;
-        let state = source_named(&self.services, &self.anything, &slo.service_name);
+        let state = source_named(&self.services, &self.anything, &slo.service_first);
         let source = Source::of(&state.presence, self.listens_since, now);
         // Whoever is worked on may be silent, and need not speak at once afterwards.
         let excluded = self.series.maintenance.times_of(slo, None);

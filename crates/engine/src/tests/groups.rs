@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::SloOptions;
+use crate::rows::SERIES_PER_CHECKPOINT;
 
 const GROUPS: u64 = 8;
 
@@ -70,7 +71,7 @@ fn groups_beyond_the_cap_count_as_one_and_the_total_stays_exact() {
 
 #[test]
 fn checkpoints_write_the_series_that_have_waited_longest_and_then_let_the_log_go() {
-    const MANY: u64 = 1_500;
+    const MANY: u64 = SERIES_PER_CHECKPOINT as u64 * 3 / 2;
     let mut world = World::of(grouped(2_000, 2_000));
     let series = |n: u64, at: Timestamp| SeriesDelta {
         id: n as u32,
@@ -85,7 +86,7 @@ fn checkpoints_write_the_series_that_have_waited_longest_and_then_let_the_log_go
     let mut written = std::collections::BTreeSet::new();
     for checkpoint in 0..3 {
         world.now = world.now.after(Duration::from_secs(1));
-        let touched = if checkpoint == 0 { MANY } else { 600 };
+        let touched = if checkpoint == 0 { MANY } else { MANY * 2 / 5 };
         let series = (0..touched).map(|n| series(n, world.now)).collect();
         world.handle(Input::Delta(Box::new(PaneDelta { series, ..PaneDelta::default() })));
         world.effects.clear();
@@ -98,7 +99,7 @@ fn checkpoints_write_the_series_that_have_waited_longest_and_then_let_the_log_go
         let of_series = keys.iter().filter(|key| key.first() == Some(&b's'));
         let before = written.len();
         let now: Vec<Vec<u8>> = of_series.map(|key| key.to_vec()).collect();
-        assert!(now.len() <= 1_000, "{} at once", now.len());
+        assert!(now.len() <= SERIES_PER_CHECKPOINT, "{} at once", now.len());
         written.extend(now);
         assert!(written.len() > before || written.len() == MANY as usize);
     }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 /// Panes per chunk.
 pub(crate) const CELLS: usize = 32;
 
@@ -14,6 +16,17 @@ pub(super) enum Cells {
 }
 
 impl Cells {
+    /// The sums over cells.
+    pub(super) fn sum(&self, cells: Range<usize>) -> [i64; 2] {
+        match self {
+            Self::Zero => [0, 0],
+            Self::I8(held) => sum(held, cells),
+            Self::I16(held) => sum(held, cells),
+            Self::I32(held) => sum(held, cells),
+            Self::I64(held) => sum(held, cells),
+        }
+    }
+
     pub(super) fn get(&self, cell: usize) -> [i64; 2] {
         let cell = cell % CELLS;
         match self {
@@ -79,6 +92,16 @@ impl Cells {
             Self::I64(Box::new(std::array::from_fn(|cell| self.get(cell))))
         }
     }
+}
+
+fn sum<T: Copy + Into<i64>>(held: &[[T; 2]; CELLS], cells: Range<usize>) -> [i64; 2] {
+    let mut sums = [0_i64; 2];
+    for cell in held.get(cells).unwrap_or_default() {
+        for (sum, value) in sums.iter_mut().zip(cell) {
+            *sum = sum.saturating_add((*value).into());
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -8,11 +8,7 @@ use super::excluded::{Excluded, UnsurePane};
 use super::{Exclusions, SeriesWindows, WindowPlan};
 use crate::tier::{Ring, Tier};
 
-const HAS_BAD: u64 = 1;
-const HAS_EXTRA: u64 = 2;
-const FLAG_BITS: u32 = 2;
-
-/// The panes of a series that hold something, in 3 to 5 bytes each; equal panes have equal bytes.
+/// The panes of a series that hold something, in 2 to 5 bytes each where they lie together; equal panes have equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct WindowsSnapshot {
     floor: u32,
@@ -37,18 +33,18 @@ struct TierSnapshot {
     /// Panes that the ring was to hold before the open one.
     reach: u32,
     since: u32,
-    /// Varints: index less the one before, with two flags; total; bad and the rest where flagged.
+    /// As [`Ring::write`] writes them.
     panes: Vec<u8>,
 }
 
 /// Why a snapshot cannot be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// The bytes of a tier end within a pane.
-    #[error("snapshot of windows ends within a pane")]
-    Truncated,
-    /// An index, a time or a number of tiers that no snapshot has.
-    #[error("snapshot of windows has a pane out of range")]
+    /// Panes that no ring writes.
+    #[error("snapshot of windows has panes that cannot be read")]
+    Damaged,
+    /// A time or a number of tiers that no snapshot has.
+    #[error("snapshot of windows has a time out of range")]
     OutOfRange,
 }
 
@@ -105,16 +101,10 @@ impl SeriesWindows {
             if held.since > newest {
                 return Err(RestoreError::OutOfRange);
             }
-            ring.since = held.since;
-            let mut panes = Panes { bytes: &held.panes, index: 0 };
-            while let Some((index, count)) = panes.next()? {
-                if index > newest {
-                    return Err(RestoreError::OutOfRange);
-                }
-                ring.add(index, count);
-            }
+            let read = Ring::read(&held.panes, held.since, newest);
+            *ring = read.ok_or(RestoreError::Damaged)?;
         }
-        let mut series = series.with_plan(Arc::clone(&plan));
+        let mut series = series.into_plan(Arc::clone(&plan));
         // What was counted to the pane is better than what coarse panes tell.
         if let (Some(sum), Some((first, end, count))) = (&mut series.period, from.period)
             && sum.period == (Period { first, end })
@@ -138,83 +128,11 @@ impl SeriesWindows {
     }
 
     fn tier_snapshot(&self, ring: &Ring, tier: Tier, reach: u32) -> TierSnapshot {
-        let mut panes = Vec::new();
-        let mut before = 0;
+        let mut panes = Vec::with_capacity(ring.written_bytes_likely());
         // Chunks may hold more than the ring promises: that is not written.
-        let oldest = tier.index(self.floor).saturating_sub(reach);
-        for (index, count) in ring.range(oldest, u32::MAX) {
-            write_pane(&mut panes, index - before, count);
-            before = index;
-        }
+        ring.write(tier.index(self.floor).saturating_sub(reach), &mut panes);
         TierSnapshot { reach, since: ring.since, panes }
     }
-}
-
-fn write_pane(bytes: &mut Vec<u8>, step: u32, count: Count) {
-    let unobserved = count.bad_signed.wrapping_sub(count.bad_observed as i64);
-    let has_extra = unobserved != 0 || count.uncertain != 0;
-    let flags = if count.bad_signed != 0 { HAS_BAD } else { 0 };
-    let flags = if has_extra { flags | HAS_EXTRA } else { flags };
-    write_varint(bytes, (u64::from(step) << FLAG_BITS) | flags);
-    write_varint(bytes, count.total);
-    if flags & HAS_BAD != 0 {
-        write_varint(bytes, zigzag(count.bad_signed));
-    }
-    if has_extra {
-        write_varint(bytes, zigzag(unobserved));
-        write_varint(bytes, count.uncertain);
-    }
-}
-
-struct Panes<'a> {
-    bytes: &'a [u8],
-    index: u32,
-}
-
-impl Panes<'_> {
-    fn next(&mut self) -> Result<Option<(u32, Count)>, RestoreError> {
-        if self.bytes.is_empty() {
-            return Ok(None);
-        }
-        let head = self.varint()?;
-        let step = u32::try_from(head >> FLAG_BITS).map_err(|_| RestoreError::OutOfRange)?;
-        self.index = self.index.checked_add(step).ok_or(RestoreError::OutOfRange)?;
-        let total = self.varint()?;
-        let bad_signed = if head & HAS_BAD != 0 { unzigzag(self.varint()?) } else { 0 };
-        let (unobserved, uncertain) =
-            if head & HAS_EXTRA != 0 { (unzigzag(self.varint()?), self.varint()?) } else { (0, 0) };
-        let bad_observed = bad_signed.wrapping_sub(unobserved) as u64;
-        Ok(Some((self.index, Count { total, bad_signed, bad_observed, uncertain })))
-    }
-
-    fn varint(&mut self) -> Result<u64, RestoreError> {
-        let mut value = 0;
-        for shift in (0..u64::BITS).step_by(7) {
-            let (&byte, rest) = self.bytes.split_first().ok_or(RestoreError::Truncated)?;
-            self.bytes = rest;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(RestoreError::OutOfRange)
-    }
-}
-
-fn write_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-}
-
-const fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-const fn unzigzag(value: u64) -> i64 {
-    ((value >> 1) as i64) ^ -((value & 1) as i64)
 }
 
 impl WindowsSnapshot {
