@@ -157,10 +157,10 @@ impl Estate {
         Engine::restore(self.options.clone(), rows, self.now, self.now).1.series
     }
 
-    /// A look at it.
+    /// A look at it, as scrapes are made from.
     #[must_use]
-    pub fn view(&self) -> View {
-        self.engine.view()
+    pub fn looks(&self) -> BTreeMap<Arc<str>, Arc<View>> {
+        BTreeMap::from([(Arc::clone(&self.options.tenant), Arc::new(self.engine.view()))])
     }
 }
 

@@ -178,6 +178,46 @@ fn a_budget_of_time_slices_is_judged_by_slices_and_pages() {
 }
 
 #[test]
+fn a_policy_of_ones_own_pages_its_target() {
+    let text = r#"
+- apiVersion: openslo/v1
+  kind: AlertNotificationTarget
+  metadata: { name: payments-on-call }
+  spec: { target: pagerduty }
+- apiVersion: openslo/v1
+  kind: AlertPolicy
+  metadata: { name: fast }
+  spec:
+    alertWhenBreaching: true
+    alertWhenResolved: true
+    conditions:
+      - kind: AlertCondition
+        metadata: { name: fast-burn }
+        spec: { severity: page, condition: { kind: burnrate, op: gt, threshold: 20, lookbackWindow: 5m } }
+    notificationTargets: [{ targetRef: payments-on-call }]
+"#;
+    let slo = logged() + "  alertPolicies: [{ alertPolicyRef: fast }]\n";
+    let files = [("slos/logged.yaml", slo.as_str()), ("slos/policy.yaml", text)];
+    let fogbell = Fogbell::start_with(&json!({}), &files);
+    let subscriber = Incidents::at(&fogbell.api_url("")).follow();
+    let exporter = Exporter::to(&fogbell.grpc_url());
+    let start = Instant::now();
+    while start.elapsed() < HEALTHY {
+        exporter.send_logs(log_records(10, 9, "charged"));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    exporter.send_logs(log_records(300, 17, "card network refused"));
+    let (page, _) = subscriber.page(LIMIT);
+    assert_eq!((page.urgency(), page.route.as_str()), (v1::Urgency::Page, "payments-on-call"));
+    let incident = page.incident.unwrap();
+    let annotations = &incident.members[0].annotations;
+    assert_eq!(annotations["policy"], "fast", "{annotations:?}");
+    assert_eq!(annotations["notification_targets"], "payments-on-call (pagerduty)");
+    let explained = fogbell.ask(&["slo", "explain", "logged"]);
+    assert!(explained.contains("firing   page"), "{explained}");
+}
+
+#[test]
 fn check_names_file_and_line_of_every_error_at_once() {
     let good = slo("fine", "traces", "good", "{ status != error }", "{ kind = server }");
     let named = |name: &str| good.replace("name: fine", &format!("name: {name}"));

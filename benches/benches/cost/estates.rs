@@ -41,16 +41,26 @@ pub(crate) fn run(output: Output) -> Result<(), Box<dyn Error>> {
         }
         restore.push(took / 1e9);
     }
+    let looks = estate.looks();
+    let (mut expose, mut samples) = (Vec::new(), 0);
+    for _ in 0..RESTORES {
+        let (text, took) = timed(|| api::slo_metrics(&looks));
+        samples = text.lines().filter(|line| !line.starts_with('#')).count();
+        expose.push(took / 1e6 / samples as f64 * SERIES as f64);
+    }
     let longest = stop.iter().copied().fold(0.0, f64::max);
     let limited = |case, value, unit, most| Limited { case, value, unit, most };
     let figures = [
         limited("turn", median(turn), "ms, a pane of all is closed and all are judged", 70.0),
         limited("checkpoint", median(stop), "ms, a tenth has changed", 10.0),
         limited("longest-checkpoint", longest, "ms, of all rounds", 10.0),
+        limited("exposition", median(expose), "ms for 100,000 samples", 100.0),
         limited("restore", median(restore), "s, full rings", 5.0),
         limited("memory-resident", memory, "MiB, full rings", 1024.0),
     ];
-    output.remark(&format!("estate: {SERIES} series of 30 days with full rings"));
+    output.remark(&format!(
+        "estate: {SERIES} series of 30 days with full rings, {samples} samples exposed"
+    ));
     output.figure(ESTATE, "hand-over", median(take), "ms, a tenth of the series");
     let mut missed = Vec::new();
     for Limited { case, value, unit, most } in figures {

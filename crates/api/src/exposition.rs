@@ -11,9 +11,22 @@ mod labels;
 mod own;
 mod writer;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use auth::Tenant;
+use engine::View;
+
 pub(crate) use accept::{Format, takes_gzip};
 pub(crate) use cache::Exposition;
 pub(crate) use labels::budgeting;
+
+/// The gauges of these looks at SLOs in the text format 0.0.4, as one scrape gets them without
+/// fogbell's own metrics.
+#[must_use]
+pub fn slo_metrics(views: &BTreeMap<Tenant, Arc<View>>) -> String {
+    families::render(views, Format::Text)
+}
 
 #[cfg(test)]
 mod tests;

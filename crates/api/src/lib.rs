@@ -19,6 +19,7 @@ mod subscribers;
 mod token;
 
 pub use control::{Control, Health};
+pub use exposition::slo_metrics;
 pub use feed::{Feed, FeedItem, Resume, ResumeError, Subscription};
 pub use server::{ApiState, serve};
 
