@@ -23,7 +23,7 @@ use crate::{Engine, EngineOptions};
 
 /// Series that one checkpoint writes whole, and the bytes from which on it writes no more of them:
 /// the engine stands still meanwhile, some 10 us for a series with full rings, and may for 10 ms.
-pub(crate) const SERIES_PER_CHECKPOINT: usize = 400;
+pub(crate) const SERIES_PER_CHECKPOINT: usize = 250;
 const SERIES_BYTES_PER_CHECKPOINT: usize = 1 << 20;
 /// How often presences and alerts' numbers are written, and stale streams are let go.
 const SLOW_ROWS_EVERY: Duration = Duration::from_secs(10);
