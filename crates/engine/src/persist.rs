@@ -12,9 +12,6 @@ use model::{Count, Incident, Pane, Row, SeriesKey};
 /// In front of every value: rows of another version are not read.
 const VERSION: u8 = 2;
 
-/// What the value of a row that comes often takes at most: one of a series with full rings.
-const VALUE_BYTES_LIKELY: usize = 4096;
-
 /// What a row holds, by the first byte of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -95,8 +92,7 @@ impl Table {
 
 /// A row that holds `value`.
 pub(crate) fn put(key: Vec<u8>, value: &impl BorshSerialize) -> Row {
-    let mut bytes = Vec::with_capacity(VALUE_BYTES_LIKELY);
-    bytes.push(VERSION);
+    let mut bytes = vec![VERSION];
     // Writing to a vector cannot fail, and no value here refuses to be written.
     let written = value.serialize(&mut bytes);
     debug_assert!(written.is_ok(), "a row must be writable");

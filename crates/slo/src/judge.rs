@@ -141,8 +141,6 @@ pub struct Judgement {
     pub windows: Vec<WindowFigures>,
     /// Of the shortest window; `NoData` whenever the source is silent.
     pub state: WindowState,
-    /// Now is time that counts toward no budget: nothing begins to fire.
-    pub is_excluded: bool,
     /// 1 = untouched, 0 = spent, below = overspent.
     pub budget_remaining_ratio: f64,
     /// When the budget is spent, if it goes on like this.
@@ -353,7 +351,6 @@ pub fn judge_figures(
 /// From windows to all else.
 fn conclude(judgement: &mut Judgement, standing: Standing, options: &JudgeOptions, now: Timestamp) {
     let Standing { is_silent, is_excluded } = standing;
-    judgement.is_excluded = is_excluded;
     judgement.state = match judgement.windows.first() {
         Some(shortest) if !is_silent => shortest.state,
         _ => WindowState::NoData,

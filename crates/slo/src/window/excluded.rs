@@ -150,7 +150,6 @@ impl Excluded {
     fn of(series: &SeriesWindows) -> Self {
         let mut counts = SeriesWindows::new(Arc::clone(&series.plan));
         (counts.floor, counts.end) = (series.floor, series.end);
-        counts.coarse_due = 0;
         for (own, ring) in counts.rings.iter_mut().zip(&series.rings) {
             own.since = ring.since;
         }
