@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use engine::{Effect, Engine, EngineOptions, Input, SloOptions, View};
 use model::{
-    Count, Pane, PaneCount, PaneDelta, SeriesDelta, SeriesKey, Service, ServiceDelta, Timestamp,
+    Count, EventTimes, Pane, PaneCount, PaneDelta, SeriesDelta, SeriesKey, Service, ServiceDelta,
+    Timestamp,
 };
 use slo::judge::{DEFAULT_RULES, Fraction, Objective};
 use slo::tier::Tier;
@@ -91,14 +92,12 @@ impl Estate {
             let (id, key) = (u32::try_from(number).ok()?, Arc::clone(self.keys.get(number)?));
             Some(SeriesDelta { id, key, panes, exemplars: Vec::new() })
         });
+        let spoken = EventTimes::default();
         let heard = ServiceDelta {
             service: Arc::new(Service::named("shop")),
             spans: 1,
-            points: 0,
-            logs: 0,
-            error_logs: 0,
-            newest: self.now,
-            subjects: Vec::new(),
+            times: [EventTimes { oldest: self.now, newest: self.now, ..spoken }, spoken, spoken],
+            ..ServiceDelta::default()
         };
         let delta = PaneDelta {
             series: series.collect(),
@@ -168,6 +167,7 @@ fn options(objective: Objective) -> EngineOptions {
     let slo = |number: usize| SloOptions {
         name: name(number),
         service: "shop".into(),
+        signal: Some(model::Telemetry::Traces),
         objective,
         window: Duration::from_secs(30 * 86_400),
         calendar: None,

@@ -9,6 +9,7 @@ mod families;
 mod gzip;
 mod labels;
 mod own;
+mod sources;
 mod writer;
 
 use std::collections::BTreeMap;

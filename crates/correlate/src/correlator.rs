@@ -36,7 +36,7 @@ const TRACE_LATE_MAX: Duration = Duration::from_secs(120);
 /// From this share of requests without a parent on, a service is user-facing.
 const ENTRY_SHARE: f64 = 0.05;
 /// Format of the snapshot.
-const SNAPSHOT_VERSION: u8 = 1;
+const SNAPSHOT_VERSION: u8 = 2;
 
 /// Learns the service graph and what is normal from pane deltas and traces, says which alerts
 /// belong together, and which cause explains them.

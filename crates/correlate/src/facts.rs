@@ -68,8 +68,6 @@ pub(crate) struct Facts {
     /// When a service was first heard.
     pub(crate) first_heard: BTreeMap<ServiceId, Timestamp>,
     #[borsh(skip)]
-    pub(crate) newest: BTreeMap<ServiceId, Timestamp>,
-    #[borsh(skip)]
     pub(crate) subjects: VecDeque<(Bucket, ServiceId, u64)>,
 }
 
@@ -98,8 +96,6 @@ pub(crate) fn capped<K: Ord, V: Default>(
 
 impl Facts {
     pub(crate) fn hear(&mut self, id: ServiceId, delta: &ServiceDelta, bucket: Bucket) {
-        let newest = self.newest.entry(id).or_default();
-        *newest = (*newest).max(delta.newest);
         for subject in &delta.subjects {
             if self.subjects.len() >= SUBJECTS_MAX {
                 let _ = self.subjects.pop_front();
@@ -345,7 +341,6 @@ impl Facts {
             peer_times: of(&self.peer_times, before),
             whole: of(&self.whole, before),
             first_heard: self.first_heard.clone(),
-            newest: BTreeMap::new(),
             subjects: VecDeque::new(),
         }
     }

@@ -25,6 +25,7 @@ mod ring;
 mod series;
 mod shared_cause;
 mod tags;
+mod unseen;
 mod usage;
 mod votes;
 mod words;
@@ -34,6 +35,7 @@ pub use diagnosis::Diagnosis;
 pub use explain::EXPLAIN_REACH;
 pub use memory::OPERATION_BYTES_MAX;
 pub use place::SUBJECT_LABELS;
+pub use unseen::Unseen;
 
 #[cfg(test)]
 mod tests;

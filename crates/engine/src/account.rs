@@ -25,6 +25,10 @@ pub struct SloAccount {
     pub bad_events_min: u64,
     /// When its source was last heard; zero = never.
     pub heard_at: Timestamp,
+    /// Up to which event time what it reads has arrived; zero = nothing has.
+    pub arrived_until: Timestamp,
+    /// How old the oldest event of what it reads was on arrival, of the last 5 to 10 minutes.
+    pub lateness: Duration,
     /// Counted among the events, and too late for the verdict on their slice of time.
     pub unjudged: u64,
     /// Of bad events that have a trace, the newest.
@@ -99,16 +103,16 @@ impl Engine {
             let (text, urgency, verdict) = (rule.to_string(), rule.urgency, row.holds);
             Some(RuleAccount { text, urgency, verdict })
         });
+        let source = source_of(&self.services, &self.anything, series);
         let traced = |event: &&BadEvent| !event.trace_id.is_zero();
         Some(SloAccount {
             status: self.status(series, judgement),
             windows: windows.collect(),
             rules: rules.collect(),
             bad_events_min: self.options.bad_events_min,
-            heard_at: source_of(&self.services, &self.anything, series)
-                .presence
-                .last_heard()
-                .unwrap_or(Timestamp::ZERO),
+            heard_at: source.presence.last_heard().unwrap_or(Timestamp::ZERO),
+            arrived_until: source.arrived_until(&series.slo, self.now),
+            lateness: source.lateness(&series.slo, self.now),
             unjudged: series.unjudged_total,
             bad_events: series.exemplars.iter().rev().filter(traced).cloned().collect(),
         })

@@ -46,6 +46,8 @@ pub struct Engine {
     pub(crate) now: Timestamp,
     /// When this engine was made: before that it could hear nobody.
     pub(crate) listens_since: Timestamp,
+    /// When its SLOs were defined as they are.
+    pub(crate) defined_at: Timestamp,
     pub(crate) series: SeriesTable,
     pub(crate) services: BTreeMap<Arc<Service>, ServiceState>,
     /// Any telemetry at all: for SLOs whose service sends none under that name.
@@ -120,6 +122,7 @@ impl Engine {
             options,
             now,
             listens_since: now,
+            defined_at: now,
         }
     }
 
@@ -154,6 +157,7 @@ impl Engine {
     /// Takes new definitions; what was counted stays.
     pub fn redefine(&mut self, options: EngineOptions) {
         self.options = EngineOptions { epoch: self.options.epoch, ..options };
+        self.defined_at = self.now;
         self.series.redefine(&self.options, &self.hasher);
         self.retire_alerts();
         let series = &self.series;

@@ -1,5 +1,7 @@
 //! From numbers to alerts.
 
+mod absence;
+mod matching;
 mod silence;
 mod telling;
 
@@ -18,6 +20,7 @@ use crate::routes::routes_of;
 use crate::series::Series;
 use crate::services::{ServiceState, source_of};
 
+use matching::matching_labels;
 use silence::silence_labels;
 pub(crate) use telling::labels;
 use telling::{Ask, observation};
@@ -53,6 +56,8 @@ impl Engine {
         self.judge_composites(all);
         if all {
             self.judge_silence();
+            self.judge_sources();
+            self.judge_matching();
             self.note_maintenance();
         }
         self.follow_incidents();
@@ -87,7 +92,7 @@ impl Engine {
         }
         let source = source_of(&self.services, &self.anything, series);
         let is_silent = source.presence.is_silent(now);
-        let arrival = if is_silent { Arrival::Idle } else { Arrival::Until(source.newest) };
+        let arrival = source.arrival(&slo, now);
         let mut told = Vec::new();
         series.alerting = false;
         let urgencies = [Urgency::Page, Urgency::Ticket];
@@ -142,6 +147,8 @@ impl Engine {
             self.series.iter().flat_map(|series| [series.page, series.ticket]).collect();
         let watched = self.series.watched();
         known.extend(watched.iter().map(|slo| Fingerprint::of(&silence_labels(slo))));
+        known.extend(self.series.declared().map(|slo| Fingerprint::of(&matching_labels(slo))));
+        known.extend(self.source_alerts().map(|alert| Fingerprint::of(&alert.labels())));
         for transition in self.alerts.retire(|alert| known.contains(&alert), self.now) {
             self.follow(transition);
         }

@@ -45,7 +45,7 @@ pub use options::{AutomaticOptions, EngineOptions, RaisedOptions, SloOptions};
 pub use raised::RESOLVE_AFTER;
 pub use rows::RestoreReport;
 pub use slo::duration_text;
-pub use view::{Dropped, SliceCount, SloStatus, View, WindowStatus};
+pub use view::{Dropped, SOURCES_MAX, SliceCount, SloStatus, SourceStatus, View, WindowStatus};
 
 #[cfg(test)]
 mod tests;

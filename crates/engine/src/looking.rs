@@ -1,11 +1,16 @@
 //! The engine as it looks from outside.
 
-use model::{AlertState, Count, Urgency};
+use std::sync::Arc;
+
+use model::{AlertState, Count, Service, Telemetry, Urgency};
 use slo::judge::{Judgement, WindowFigures};
 use slo::slices::Slicing;
 
 use crate::series::Series;
-use crate::{Dropped, Engine, SliceCount, SloStatus, View, WindowStatus};
+use crate::services::ServiceState;
+use crate::{
+    Dropped, Engine, SOURCES_MAX, SliceCount, SloStatus, SourceStatus, View, WindowStatus,
+};
 
 impl Engine {
     /// A look at all SLOs, by name and group.
@@ -23,9 +28,31 @@ impl Engine {
             slos,
             services: self.services.len(),
             series: self.series.len(),
+            sources: self.sources().take(SOURCES_MAX).collect(),
             maintenance: self.maintenance_status(),
             dropped: Dropped { unjudged, series_refused: self.series.refused(), ..self.dropped },
         }
+    }
+
+    fn sources(&self) -> impl Iterator<Item = SourceStatus> {
+        let now = self.now;
+        let of = move |service: &Arc<Service>, signal, state: &ServiceState| {
+            let clock = state.clock(signal);
+            let _ = clock.rhythm().last_heard()?;
+            Some(SourceStatus {
+                service: Arc::clone(service),
+                signal,
+                state: state.state_of(signal, now),
+                watermark: clock.watermark(),
+                lateness: clock.lateness(now),
+                clock_ahead: clock.clock_ahead(now),
+                silence: clock.rhythm().silence(now),
+            })
+        };
+        let services = self.services.iter();
+        services.flat_map(move |(service, state)| {
+            Telemetry::ALL.into_iter().filter_map(move |signal| of(service, signal, state))
+        })
     }
 
     pub(crate) fn status(&self, series: &Series, judgement: &Judgement) -> SloStatus {

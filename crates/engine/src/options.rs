@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use correlate::SUBJECT_LABELS;
-use model::Maintenance;
+use model::{Maintenance, Telemetry};
 use slo::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
 use slo::openslo::Composite;
 use slo::slices::Slicing;
@@ -64,6 +64,8 @@ pub struct SloOptions {
     pub name: Arc<str>,
     /// What the document calls the service.
     pub service: Arc<str>,
+    /// The signal that it reads; `None` of a composite.
+    pub signal: Option<Telemetry>,
     /// The promise.
     pub objective: Objective,
     /// Its window; of one that follows the calendar the longest that it can be.

@@ -10,7 +10,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use model::{Count, Incident, Pane, Row, SeriesKey};
 
 /// In front of every value: rows of another version are not read.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What a row holds, by the first byte of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

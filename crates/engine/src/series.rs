@@ -7,7 +7,7 @@ use std::time::Duration;
 use ahash::{HashMap, RandomState};
 use model::{
     AutomaticSli, AutomaticSource, BadEvent, Count, Fingerprint, Pane, SeriesKey, Service,
-    Timestamp, Urgency,
+    Telemetry, Timestamp, Urgency,
 };
 use slo::composite::Composition;
 use slo::judge::{AlertRule, Held, JudgeOptions, Judgement, NoDataRule};
@@ -30,6 +30,8 @@ pub(crate) struct Slo {
     pub(crate) service_name: Arc<str>,
     /// The first of all services of that name.
     pub(crate) service_first: Arc<Service>,
+    /// What a declared SLO reads, if it is no composite.
+    pub(crate) signal: Option<Telemetry>,
     pub(crate) judging: Arc<JudgeOptions>,
     pub(crate) group_by: Vec<Arc<str>>,
     pub(crate) runbook: Option<String>,
@@ -112,6 +114,8 @@ pub(crate) struct SeriesTable {
 #[derive(Debug)]
 struct Templates {
     declared: HashMap<Arc<str>, Arc<Slo>>,
+    /// The same in the order in which they were declared.
+    in_order: Vec<Arc<Slo>>,
     automatic: Option<Automatic>,
     /// Declared SLOs that alert when their source is silent, in their order.
     watched: Vec<Arc<Slo>>,
@@ -320,6 +324,21 @@ impl SeriesTable {
         self.templates.watched.clone()
     }
 
+    /// All declared SLOs, in their order.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = &Arc<Slo>> {
+        self.templates.in_order.iter()
+    }
+
+    /// The series of an SLO without groups.
+    pub(crate) fn ungrouped(&self, slo: &Slo) -> Option<&Series> {
+        self.by_key.get(&ungrouped(&slo.name)).and_then(|index| self.get(*index))
+    }
+
+    /// Whether an event ever gave an SLO a group.
+    pub(crate) fn has_groups(&self, slo: &Slo) -> bool {
+        self.groups.contains_key(&slo.name)
+    }
+
     /// How many series were not taken since the table is full.
     pub(crate) fn refused(&self) -> u64 {
         self.refused
@@ -448,7 +467,7 @@ impl Templates {
             (Arc::new(judging), Arc::new(plan))
         };
         let mut declared = HashMap::with_hasher(hasher.clone());
-        let mut watched = Vec::new();
+        let (mut in_order, mut watched) = (Vec::new(), Vec::new());
         for slo in &options.slos {
             // A part is judged over the windows of its composite.
             let whole = slo.part_of.as_ref();
@@ -459,13 +478,14 @@ impl Templates {
             if !slo.no_data.is_empty() {
                 watched.push(Arc::clone(&slo));
             }
+            in_order.push(Arc::clone(&slo));
             let _ = declared.insert(Arc::clone(&slo.name), slo);
         }
         let automatic = options.automatic.map(|automatic| Automatic {
             availability: judging(automatic.availability, automatic.window, None, &defaults),
             latency: judging(automatic.latency, automatic.window, None, &defaults),
         });
-        Self { declared, automatic, watched }
+        Self { declared, in_order, automatic, watched }
     }
 
     fn slo_of(&self, key: &SeriesKey) -> Option<Arc<Slo>> {
@@ -481,6 +501,7 @@ impl Templates {
                     name: format!("{service}:{}", sli.as_str()).into(),
                     service_name: service.to_string().into(),
                     service_first: Arc::clone(service),
+                    signal: None,
                     judging: Arc::clone(judging),
                     plan: Arc::clone(plan),
                     slicing: None,
@@ -506,6 +527,7 @@ fn declared_slo(
         name: Arc::clone(&options.name),
         service_name: Arc::clone(&options.service),
         service_first: Arc::new(Service::named(&options.service)),
+        signal: options.signal,
         judging,
         plan,
         slicing: options.slicing,

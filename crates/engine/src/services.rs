@@ -2,22 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use model::{
-    AutomaticSli, AutomaticSource, PaneDelta, SeriesKey, Service, ServiceDelta, Timestamp,
+    AutomaticSli, AutomaticSource, PaneDelta, SeriesKey, Service, ServiceDelta, Telemetry,
+    Timestamp,
 };
+use slo::judge::Arrival;
 use slo::presence::{Presence, SILENCE_AFTER};
+use slo::source::{SourceClock, SourceState};
 
 use crate::Engine;
-use crate::series::Series;
+use crate::series::{Series, Slo};
 
 /// What is known of a service beside its numbers.
 #[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
 pub(crate) struct ServiceState {
     pub(crate) presence: Presence,
-    /// The newest event time that was heard.
-    pub(crate) newest: Timestamp,
+    /// Its signals' event time, in the order of [`Telemetry::ALL`].
+    pub(crate) clocks: [SourceClock; Telemetry::ALL.len()],
+    /// Which alerts of its silence and of its clocks may fire, a bit each.
+    pub(crate) told: u16,
     /// Whether spans ever came: without any, nobody can tell who calls the service.
     pub(crate) has_spans: bool,
     /// Since when an automatic SLI comes from histograms, availability and latency; unset while it
@@ -29,7 +35,8 @@ impl ServiceState {
     pub(crate) fn new() -> Self {
         Self {
             presence: Presence::new(SILENCE_AFTER),
-            newest: Timestamp::ZERO,
+            clocks: Default::default(),
+            told: 0,
             has_spans: false,
             histograms_since: [Timestamp::ZERO; 2],
         }
@@ -37,8 +44,77 @@ impl ServiceState {
 
     fn hear(&mut self, heard: &ServiceDelta, now: Timestamp) {
         self.presence.heard(now);
-        self.newest = self.newest.max(heard.newest.min(now));
         self.has_spans |= heard.spans > 0;
+        for (signal, items) in
+            Telemetry::ALL.into_iter().zip([heard.spans, heard.points, heard.logs])
+        {
+            let times = heard.times_of(signal);
+            if items > 0 || !times.is_empty() {
+                self.clocks[signal as usize].hear(times, now);
+            }
+        }
+    }
+
+    /// Nobody listened for a while.
+    fn gap(&mut self, from: Timestamp, until: Timestamp) {
+        self.presence.gap(from, until);
+        self.clocks.iter_mut().for_each(|clock| clock.listen_since(until));
+    }
+
+    /// The event time of a signal.
+    pub(crate) const fn clock(&self, signal: Telemetry) -> &SourceClock {
+        &self.clocks[signal as usize]
+    }
+
+    /// What a signal's clock says.
+    pub(crate) fn state_of(&self, signal: Telemetry, now: Timestamp) -> SourceState {
+        self.clock(signal).state(self.presence.silence_after(), now)
+    }
+
+    /// Up to when the events of a signal have arrived; of all signals where it sends none of this.
+    pub(crate) fn watermark(&self, signal: Option<Telemetry>) -> Timestamp {
+        let own = signal.map(|signal| self.clock(signal).watermark());
+        let all = self.clocks.iter().map(SourceClock::watermark).max().unwrap_or_default();
+        own.filter(|own| own.is_set()).unwrap_or(all)
+    }
+
+    /// The signal that an SLO reads; `None` of a composite.
+    fn signal_of(&self, slo: &Slo) -> Option<Telemetry> {
+        let automatic = slo.automatic.map(|sli| {
+            let has_histograms = self.histograms_since[sli as usize].is_set();
+            if has_histograms { Telemetry::Metrics } else { Telemetry::Traces }
+        });
+        automatic.or(slo.signal)
+    }
+
+    /// Up to when what an SLO reads has arrived; an idle signal holds nothing up.
+    pub(crate) fn arrived_until(&self, slo: &Slo, now: Timestamp) -> Timestamp {
+        match self.arrival(slo, now) {
+            Arrival::Until(watermark) => watermark,
+            Arrival::Idle => self.watermark(None),
+        }
+    }
+
+    /// How late what an SLO reads comes.
+    pub(crate) fn lateness(&self, slo: &Slo, now: Timestamp) -> Duration {
+        self.signal_of(slo).map_or(Duration::ZERO, |signal| self.clock(signal).lateness(now))
+    }
+
+    /// How far what an SLO reads has arrived.
+    pub(crate) fn arrival(&self, slo: &Slo, now: Timestamp) -> Arrival {
+        let signal = self.signal_of(slo);
+        let is_idle = match signal {
+            Some(signal) => !matches!(
+                self.state_of(signal, now),
+                SourceState::Unheard | SourceState::Live | SourceState::Late | SourceState::Ahead
+            ),
+            None => false,
+        };
+        if is_idle || self.presence.is_silent(now) {
+            Arrival::Idle
+        } else {
+            Arrival::Until(self.watermark(signal))
+        }
     }
 
     /// From when on events of this source count; `None` if the other source rules.
@@ -131,10 +207,8 @@ impl Engine {
 
     /// Notes time in which nobody could listen.
     pub(crate) fn gap(&mut self, from: Timestamp, until: Timestamp) {
-        self.anything.presence.gap(from, until);
-        for state in self.services.values_mut() {
-            state.presence.gap(from, until);
-        }
+        self.anything.gap(from, until);
+        self.services.values_mut().for_each(|state| state.gap(from, until));
     }
 }
 

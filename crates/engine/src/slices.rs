@@ -41,7 +41,8 @@ impl Series {
         self.seen.clear();
         let windows = self.slo.judging.windows().iter();
         self.seen.extend(windows.map(|window| self.windows.sum(*window, now).count));
-        slices.close(&mut self.windows, &source.presence, source.newest, now)
+        let watermark = source.arrived_until(&self.slo, now);
+        slices.close(&mut self.windows, &source.presence, watermark, now)
     }
 
     /// What is judged: verdicts on slices, else events.

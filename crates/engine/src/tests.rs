@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Action, AutomaticSli, AutomaticSource, BadEvent, Change, Count, Counted, Delivery, EventType,
-    Incident, LatencyBucket, OperationDelta, Outgoing, PaneCount, PaneDelta, PointKind,
+    Action, AutomaticSli, AutomaticSource, BadEvent, Change, Count, Counted, Delivery, EventTimes,
+    EventType, Incident, LatencyBucket, OperationDelta, Outgoing, PaneCount, PaneDelta, PointKind,
     PointsDelta, Revision, Row, SeriesDelta, SeriesKey, Service, ServiceDelta, SpanId, SpanKind,
     Status, StreamPoint, Timestamp, TraceId, Urgency,
 };
@@ -23,6 +23,7 @@ mod raised;
 mod restarts;
 mod sides;
 mod slices;
+mod sources;
 
 const START_S: u64 = 1_795_400_000;
 
@@ -80,6 +81,12 @@ fn service(name: &str) -> Arc<Service> {
     Arc::new(Service::named(name))
 }
 
+/// Spans that ended at a moment.
+fn times(at: Timestamp) -> [EventTimes; 3] {
+    let none = EventTimes::default();
+    [EventTimes { oldest: at, newest: at, ..none }, none, none]
+}
+
 /// A second of an entry service's traffic.
 fn delta(name: &str, traffic: Traffic, at: Timestamp) -> PaneDelta {
     let service = service(name);
@@ -108,11 +115,8 @@ fn delta(name: &str, traffic: Traffic, at: Timestamp) -> PaneDelta {
         services: vec![ServiceDelta {
             service: Arc::clone(&service),
             spans: total,
-            points: 0,
-            logs: 0,
-            error_logs: 0,
-            newest: at,
-            subjects: Vec::new(),
+            times: times(at),
+            ..ServiceDelta::default()
         }],
         operations: vec![OperationDelta {
             service,

@@ -1,13 +1,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AlertState, Count, Service, Timestamp, TraceId};
+use model::{AlertState, Count, Service, Telemetry, Timestamp, TraceId};
 use slo::budget::whole_volume;
 use slo::judge::TREND_PARTS;
 use slo::presence::WindowState;
 use slo::slices::Slicing;
+use slo::source::SourceState;
 
 use crate::MaintenanceStatus;
+
+/// Sources that one look shows; the others are judged all the same.
+pub const SOURCES_MAX: usize = 20_000;
 
 /// What can be looked at from outside, made anew at each look: SLOs and their numbers.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +24,8 @@ pub struct View {
     pub services: usize,
     /// Series held.
     pub series: usize,
+    /// The signals of each service, by service and signal, up to [`SOURCES_MAX`].
+    pub sources: Vec<SourceStatus>,
     /// What is announced, and what was told afterwards.
     pub maintenance: Vec<MaintenanceStatus>,
     /// Events that came too late for every window, and too early to be true.
@@ -37,6 +43,25 @@ pub struct Dropped {
     pub future: u64,
     /// Touches of series that there was no room for.
     pub series_refused: u64,
+}
+
+/// One signal of a service: when it speaks, and how its event time goes.
+#[derive(Clone, Debug)]
+pub struct SourceStatus {
+    /// The service.
+    pub service: Arc<Service>,
+    /// The signal.
+    pub signal: Telemetry,
+    /// What can be said of it.
+    pub state: SourceState,
+    /// Up to which event time its events have arrived; zero = none has.
+    pub watermark: Timestamp,
+    /// How old its oldest event was on arrival, of the last 5 to 10 minutes.
+    pub lateness: Duration,
+    /// How far its clock is ahead, at least.
+    pub clock_ahead: Duration,
+    /// For how long it has been silent.
+    pub silence: Duration,
 }
 
 /// One SLO, or one group of it, and its numbers now.

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
-    Count, LatencyBucket, Pane, Peer, SeriesKey, Service, SpanId, SpanKind, Timestamp, TraceId,
+    Count, LatencyBucket, Pane, Peer, SeriesKey, Service, SpanId, SpanKind, Telemetry, Timestamp,
+    TraceId,
 };
 
 /// A tag: key and value, `("service.version", "2.4.0")`.
@@ -151,7 +152,7 @@ pub struct Counted {
 }
 
 /// That a service was heard, and how.
-#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct ServiceDelta {
     /// The service.
     pub service: Arc<Service>,
@@ -163,10 +164,21 @@ pub struct ServiceDelta {
     pub logs: u64,
     /// Log records of severity ERROR or above among them.
     pub error_logs: u64,
-    /// Newest event time heard.
-    pub newest: Timestamp,
+    /// When its events were, by signal, in the order of [`Telemetry::ALL`].
+    pub times: [EventTimes; Telemetry::ALL.len()],
     /// Hashes of distinct users or tenants in bad entry events, capped per hand-over.
     pub subjects: Vec<u64>,
+}
+
+/// When the events of one signal of one service were, by their own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct EventTimes {
+    /// The oldest one that was taken; zero = none was.
+    pub oldest: Timestamp,
+    /// The newest one that was taken; zero = none was.
+    pub newest: Timestamp,
+    /// The newest one of those that lay too far in the future to be taken; zero = none did.
+    pub future: Timestamp,
 }
 
 /// Spans of one operation of one service.
@@ -316,6 +328,43 @@ impl PaneDelta {
             && self.usages.is_empty()
             && self.late_dropped == 0
             && self.future_dropped == 0
+    }
+}
+
+impl EventTimes {
+    /// Notes an event that was taken.
+    #[inline]
+    pub fn note(&mut self, at: Timestamp) {
+        self.oldest = if self.oldest.is_set() { self.oldest.min(at) } else { at };
+        self.newest = self.newest.max(at);
+    }
+
+    /// Notes an event that lay too far in the future.
+    pub fn note_future(&mut self, at: Timestamp) {
+        self.future = self.future.max(at);
+    }
+
+    /// Notes all that `other` has noted.
+    pub fn note_all(&mut self, other: Self) {
+        if other.oldest.is_set() {
+            self.note(other.oldest);
+        }
+        self.newest = self.newest.max(other.newest);
+        self.note_future(other.future);
+    }
+
+    /// Whether there was no event at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        !self.newest.is_set() && !self.future.is_set()
+    }
+}
+
+impl ServiceDelta {
+    /// When the events of a signal were.
+    #[must_use]
+    pub const fn times_of(&self, signal: Telemetry) -> EventTimes {
+        self.times[signal as usize]
     }
 }
 

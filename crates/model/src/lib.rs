@@ -21,9 +21,9 @@ pub use alert::{Alert, AlertState, Fingerprint, Labels, RaisedAlert};
 pub use count::Count;
 pub use delivery::{Action, Delivery, Outgoing, OutgoingKind, Row};
 pub use delta::{
-    BadEvent, Counted, EdgeDelta, LogLine, LogTemplateDelta, OperationDelta, PaneCount, PaneDelta,
-    PointKind, PointsDelta, SeriesDelta, ServiceDelta, SpanRecord, StreamPoint, TagDelta, TagPair,
-    UsageDelta,
+    BadEvent, Counted, EdgeDelta, EventTimes, LogLine, LogTemplateDelta, OperationDelta, PaneCount,
+    PaneDelta, PointKind, PointsDelta, SeriesDelta, ServiceDelta, SpanRecord, StreamPoint,
+    TagDelta, TagPair, UsageDelta,
 };
 pub use evidence::{Cause, CauseKind, Evidence, ExemplarTrace, Hop, Signal, TraceSpan};
 pub use ids::{IncidentId, ParseIncidentIdError, SpanId, TraceId};

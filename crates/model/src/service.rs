@@ -211,6 +211,21 @@ impl SpanKind {
     }
 }
 
+impl Telemetry {
+    /// All signals, in their order.
+    pub const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
+
+    /// The word in labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+            Self::Logs => "logs",
+        }
+    }
+}
+
 impl AutomaticSli {
     /// The word in SLO names and labels.
     #[must_use]

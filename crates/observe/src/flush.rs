@@ -112,7 +112,7 @@ impl Tables {
             points: std::mem::take(&mut entry.points),
             logs: std::mem::take(&mut entry.logs),
             error_logs: std::mem::take(&mut entry.error_logs),
-            newest: std::mem::take(&mut entry.newest),
+            times: std::mem::take(&mut entry.times),
             subjects: std::mem::take(&mut entry.subjects),
         }
     }

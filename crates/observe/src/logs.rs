@@ -1,4 +1,4 @@
-use model::Timestamp;
+use model::{Telemetry, Timestamp};
 use otlp::{LogRecord, LogsVisitor, Resource, Scope, Value};
 use slo::filter::{Intrinsic, SlotValue};
 
@@ -147,7 +147,7 @@ impl<'a> LogsVisitor<'a> for LogWalk<'_, 'a> {
             (0, observed) => observed,
             (time, _) => time,
         };
-        if !self.state.accepts(self.accepted, time_ns) {
+        if !self.state.hears((self.service, Telemetry::Logs), self.accepted, time_ns) {
             return self.discard();
         }
         let at = Timestamp::from_unix_ns(time_ns);
@@ -156,7 +156,6 @@ impl<'a> LogsVisitor<'a> for LogWalk<'_, 'a> {
         let service = self.state.tables.hear(self.service);
         service.logs += 1;
         service.error_logs += u64::from(severity >= ERROR_SEVERITY_MIN);
-        service.newest = service.newest.max(at);
         self.template(record, severity);
         if self.declares && !self.slots.is_idle() {
             self.declared(record, at, severity);

@@ -4,7 +4,7 @@ mod fractions;
 mod split;
 mod value;
 
-use model::{Count, Counted, PointKind, Timestamp};
+use model::{Count, Counted, PointKind, Telemetry, Timestamp};
 use otlp::{
     ExponentialHistogramPoint, HistogramPoint, Metric, MetricKind, MetricsVisitor, NumberPoint,
     Resource, Scope, SummaryPoint, Temporality, Value,
@@ -101,12 +101,7 @@ impl<'a> MetricWalk<'_, 'a> {
 
     /// Whether the point's time is taken; the service is heard in any case.
     fn accepts(&mut self, view: &PointView<'a>) -> bool {
-        let accepted = self.state.accepts(self.accepted, view.time_unix_ns);
-        if accepted {
-            let service = self.state.tables.hear(self.service);
-            service.newest = service.newest.max(Timestamp::from_unix_ns(view.time_unix_ns));
-        }
-        accepted
+        self.state.hears((self.service, Telemetry::Metrics), self.accepted, view.time_unix_ns)
     }
 
     /// Adds what a point of an unsampled series counts: at once if it is an increment of both sides

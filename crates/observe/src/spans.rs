@@ -267,7 +267,7 @@ impl<'a> TraceVisitor<'a> for SpanWalk<'_, 'a> {
                 return self.discard();
             }
             Age::Future => {
-                self.stage.future += 1;
+                self.stage.push_future(Timestamp::from_unix_ns(span.end_unix_ns));
                 return self.discard();
             }
         }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use model::{Count, Pane, Timestamp};
+use model::{Count, Pane, Telemetry, Timestamp};
 
 use crate::declared::Tallies;
 use crate::metrics::Fractions;
@@ -135,12 +135,25 @@ impl State {
         }
     }
 
-    /// Whether an event of this time is taken; if not, it is counted as dropped.
+    /// Notes that a service was heard by a signal, and whether an event of this time is taken; if
+    /// not, it is counted as dropped.
     #[inline(always)]
-    pub(crate) fn accepts(&mut self, accepted: Accepted, time_ns: u64) -> bool {
+    pub(crate) fn hears(
+        &mut self,
+        (service, signal): (u32, Telemetry),
+        accepted: Accepted,
+        time_ns: u64,
+    ) -> bool {
         let age = accepted.age_of(time_ns);
         self.dropped.late += u64::from(age == Age::Late);
         self.dropped.future += u64::from(age == Age::Future);
+        let times = &mut self.tables.hear(service).times[signal as usize];
+        let at = Timestamp::from_unix_ns(time_ns);
+        match age {
+            Age::Current => times.note(at),
+            Age::Future => times.note_future(at),
+            Age::Late => {}
+        }
         age == Age::Current
     }
 

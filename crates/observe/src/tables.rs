@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use enrich::Redactor;
-use model::{Peer, Service, SpanKind, TagPair, Timestamp};
+use model::{EventTimes, Peer, Service, SpanKind, TagPair, Telemetry};
 
 use crate::arena::{Arena, Generation, NONE};
 use crate::hash::Seed;
@@ -76,7 +76,7 @@ pub(crate) struct ServiceEntry {
     pub(crate) points: u64,
     pub(crate) logs: u64,
     pub(crate) error_logs: u64,
-    pub(crate) newest: Timestamp,
+    pub(crate) times: [EventTimes; Telemetry::ALL.len()],
     pub(crate) subjects: Vec<u64>,
     /// Series ids by SLI and source; [`NONE`] until they are needed.
     pub(crate) series: [[u32; 2]; 2],
@@ -251,7 +251,7 @@ impl ServiceEntry {
             points: 0,
             logs: 0,
             error_logs: 0,
-            newest: Timestamp::ZERO,
+            times: Default::default(),
             subjects: Vec::new(),
             series: [[NONE; 2]; 2],
         }

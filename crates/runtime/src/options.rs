@@ -191,6 +191,7 @@ fn slo_options(slo: &SloDefinition, config: &Config) -> SloOptions {
     SloOptions {
         name: slo.name.as_str().into(),
         service: slo.service.as_str().into(),
+        signal: slo.indicator.signal(),
         objective: slo.objective,
         window: slo.window,
         // What is wrong with one was told when the configuration was read.

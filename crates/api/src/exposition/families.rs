@@ -7,6 +7,7 @@ use model::{AlertState, Timestamp};
 
 use super::Format;
 use super::labels::{description, identity, push, push_tenant};
+use super::sources;
 use super::writer::{Exemplar, Head, Kind, Labels, Writer};
 
 /// SLOs, and groups of them, in one exposition: about 3 KiB each. Those beyond are left out and
@@ -306,6 +307,7 @@ pub(crate) fn render(views: &BTreeMap<Tenant, Arc<View>>, format: Format) -> Str
         }
         writer.end();
     }
+    sources::write(&mut writer, views);
     of_tenants(&mut writer, views);
     if omitted > 0 {
         writer.begin(&OMITTED);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Tenant;
-use engine::{Dropped, SliceCount, SloStatus, View, WindowStatus};
+use engine::{Dropped, SliceCount, SloStatus, SourceStatus, View, WindowStatus};
 use http::{HeaderMap, HeaderValue, header};
-use model::{AlertState, Count, Service, Timestamp, TraceId};
+use model::{AlertState, Count, Service, Telemetry, Timestamp, TraceId};
 use slo::presence::WindowState;
 use slo::slices::{SliceMethod, Slicing};
+use slo::source::SourceState;
 
 use super::families::render;
 use super::{Exposition, Format, own, takes_gzip};
@@ -83,8 +84,21 @@ fn views() -> BTreeMap<Tenant, Arc<View>> {
         group: pairs(&[("http.route", route), ("service", odd)]),
         ..slo("by-route")
     };
+    let source = |name: &str, signal, watermark_s| SourceStatus {
+        service: Arc::new(Service::named(name)),
+        signal,
+        state: SourceState::Late,
+        watermark: Timestamp::from_unix_s(watermark_s),
+        lateness: MINUTE,
+        clock_ahead: Duration::from_millis(1500),
+        silence: Duration::from_secs(2),
+    };
     let shop = View {
         at: Timestamp::from_unix_s(1_000_000),
+        sources: vec![
+            source("cart", Telemetry::Traces, 999_700),
+            source("cart", Telemetry::Logs, 0),
+        ],
         slos: vec![group("/pay"), group("/buy"), automatic, group("/pay")],
         dropped: Dropped { late: 3, unjudged: 4, future: 1, series_refused: 2 },
         ..View::default()

@@ -99,12 +99,15 @@ fn told(account: &SloAccount) -> Value {
             "durationSeconds": event.duration_ns as f64 / 1e9,
         })
     });
+    let arrived = account.arrived_until.is_set();
     if let Some(fields) = told.as_object_mut() {
         let more = [
             ("judgedWith", windows.collect::<Vec<_>>().into()),
             ("rules", rules.collect::<Vec<_>>().into()),
             ("badEventsMin", account.bad_events_min.into()),
             ("heardAt", account.heard_at.is_set().then(|| account.heard_at.to_string()).into()),
+            ("arrivedUntil", arrived.then(|| account.arrived_until.to_string()).into()),
+            ("latenessSeconds", account.lateness.as_secs_f64().into()),
             ("tooLateForTheirSlice", account.unjudged.into()),
             ("badEvents", events.collect::<Vec<_>>().into()),
         ];

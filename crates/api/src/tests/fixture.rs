@@ -200,6 +200,8 @@ impl Control for Daemon {
             rules: Vec::new(),
             bad_events_min: 10,
             heard_at: Timestamp::ZERO,
+            arrived_until: Timestamp::ZERO,
+            lateness: std::time::Duration::ZERO,
             unjudged: 0,
             bad_events: Vec::new(),
         };

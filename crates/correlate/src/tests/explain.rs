@@ -131,13 +131,13 @@ fn level(world: &mut World, metric: &str, of: f64) {
         count: 1,
         sum: of,
     };
-    let heard = heard(service, 0, world.now);
+    let heard = heard(service, 0);
     let delta = PaneDelta { services: vec![heard], usages: vec![usage], ..PaneDelta::default() };
     world.correlator.observe(&delta, world.now);
 }
 
-fn heard(service: Arc<Service>, logs: u64, newest: Timestamp) -> ServiceDelta {
-    ServiceDelta { service, spans: 0, points: 1, logs, error_logs: 0, newest, subjects: vec![] }
+fn heard(service: Arc<Service>, logs: u64) -> ServiceDelta {
+    ServiceDelta { service, points: 1, logs, ..ServiceDelta::default() }
 }
 
 /// The causes after a minute in which a level of cart-1 is another than in the four before.
@@ -190,7 +190,7 @@ fn causes_of_logs(usual: &[(&str, &str, u8)], fault: &[(&str, &str, u8)]) -> Vec
     let second = |world: &mut World, logs: &[(&str, &str, u8)]| {
         let service = |name: &str| Arc::new(Service::named(name));
         let delta = PaneDelta {
-            services: ["web", "cart"].map(|name| heard(service(name), 5, world.now)).to_vec(),
+            services: ["web", "cart"].map(|name| heard(service(name), 5)).to_vec(),
             logs: logs
                 .iter()
                 .map(|(name, template, severity)| LogTemplateDelta {

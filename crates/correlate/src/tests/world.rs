@@ -1,6 +1,6 @@
 //! A small made-up system whose requests become spans and pane deltas.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -299,10 +299,9 @@ fn ns(ms: u64) -> u64 {
 /// What the data plane would count of these spans.
 fn delta_of<'a>(spans: impl Iterator<Item = &'a SpanRecord>) -> PaneDelta {
     let mut delta = PaneDelta::default();
-    let mut heard = BTreeMap::new();
+    let mut heard = BTreeSet::new();
     for span in spans {
-        let newest = heard.entry(Arc::clone(&span.service)).or_insert(span.end());
-        *newest = (*newest).max(span.end());
+        let _ = heard.insert(Arc::clone(&span.service));
         let latency = vec![(LatencyBucket::of(span.duration_ns), 1)];
         let errors = u64::from(span.error);
         let slow = u64::from(u128::from(span.duration_ns) > SLOW.as_nanos());
@@ -336,14 +335,11 @@ fn delta_of<'a>(spans: impl Iterator<Item = &'a SpanRecord>) -> PaneDelta {
             });
         }
     }
-    let service = |(service, newest)| ServiceDelta {
+    let service = |service| ServiceDelta {
         service,
         spans: 1,
-        points: 0,
-        logs: 0,
-        error_logs: 0,
-        newest,
         subjects: vec![1, 2],
+        ..ServiceDelta::default()
     };
     delta.services = heard.into_iter().map(service).collect();
     delta

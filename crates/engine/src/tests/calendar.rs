@@ -19,6 +19,7 @@ fn world() -> World {
     let slo = SloOptions {
         name: "shop-ok".into(),
         service: "shop".into(),
+        signal: None,
         objective: objective("0.9"),
         window: WINDOW,
         calendar: Calendar::new(periods()),

@@ -15,6 +15,7 @@ fn slo(name: &str, method: Option<SliceMethod>) -> SloOptions {
     SloOptions {
         name: name.into(),
         service: "shop".into(),
+        signal: None,
         objective: objective("0.99"),
         window: Duration::from_secs(30 * 86_400),
         calendar: None,

@@ -10,6 +10,7 @@ fn grouped(groups_max: usize, series_max: usize) -> EngineOptions {
     let slo = SloOptions {
         name: "routes".into(),
         service: "shop".into(),
+        signal: None,
         objective: objective("0.99"),
         window: Duration::from_secs(30 * 86_400),
         calendar: None,

@@ -47,6 +47,7 @@ fn slo(rules: Vec<AlertRule>, no_data: Vec<NoDataRule>) -> SloOptions {
     SloOptions {
         name: "shop-ok".into(),
         service: "shop".into(),
+        signal: None,
         objective: objective("0.999"),
         window: Duration::from_secs(30 * 86_400),
         calendar: None,

@@ -65,6 +65,7 @@ fn counted() -> EngineOptions {
     let slo = SloOptions {
         name: "paid".into(),
         service: "pay".into(),
+        signal: None,
         objective: objective("0.999"),
         window: Duration::from_secs(30 * 86_400),
         calendar: None,

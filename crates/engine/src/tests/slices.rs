@@ -20,6 +20,7 @@ fn sliced(method: Option<SliceMethod>) -> EngineOptions {
     let slo = SloOptions {
         name: "checkout".into(),
         service: "shop".into(),
+        signal: None,
         objective: objective("0.99"),
         window: Duration::from_secs(30 * 86_400),
         calendar: None,

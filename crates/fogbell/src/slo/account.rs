@@ -38,6 +38,9 @@ struct Account {
     rules: Vec<Rule>,
     bad_events_min: u64,
     heard_at: Option<String>,
+    arrived_until: Option<String>,
+    #[serde(default)]
+    lateness_seconds: f64,
     too_late_for_their_slice: u64,
     bad_events: Vec<BadEvent>,
 }
@@ -130,6 +133,12 @@ impl Account {
             state.push_str(", in maintenance: nothing counts");
         }
         lines.push(format!("  state {state}; the source was last heard at {heard}"));
+        if let Some(until) = &self.arrived_until {
+            let lateness = self.lateness_seconds;
+            lines.push(format!(
+                "  its events have arrived until {until}; of late, the oldest came {lateness:.1} s after it happened"
+            ));
+        }
         lines.push(String::new());
         lines.push(format!(
             "  {:>6} {:>12} {:>10} {:>9} {:>9} {:>9}  {}",
@@ -233,7 +242,8 @@ mod tests {
             "good":15,"bad":5,"badObserved":5,"uncertain":2,"expectedTotal":40,
             "coveredSeconds":150.0}],"rules":[{"rule":"burn rate above 14.4 over 1h and 5m",
             "urgency":"page","verdict":"QUIET"}],"badEventsMin":10,
-            "heardAt":"2026-11-27T08:05:00Z","tooLateForTheirSlice":3,"badEvents":[{"at":
+            "heardAt":"2026-11-27T08:05:00Z","arrivedUntil":"2026-11-27T08:04:59Z",
+            "latenessSeconds":12.25,"tooLateForTheirSlice":3,"badEvents":[{"at":
             "2026-11-27T08:04:00Z","traceId":"0af7","operation":"POST /buy","reason":"500",
             "durationSeconds":0.25}]}]}"#;
         let answer: Answer = serde_json::from_str(body).unwrap();
@@ -242,6 +252,7 @@ mod tests {
             "checkout of shop route=/buy",
             "-50.0 % of the budget is left",
             "12.50x",
+            "arrived until 2026-11-27T08:04:59Z; of late, the oldest came 12.2 s",
             "judged as if there were 40 events",
             "5 bad events were seen one by one: below 10 nothing fires",
             "bad is 3 to 7",

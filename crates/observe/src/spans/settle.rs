@@ -1,4 +1,4 @@
-use model::{AutomaticSli, AutomaticSource, Count, Pane};
+use model::{AutomaticSli, AutomaticSource, Count, Pane, Telemetry};
 
 use super::reason::Reason;
 use super::stage::{Bad, Fact, Marks, Run, Stage, StatusCode, Wanted};
@@ -189,6 +189,10 @@ fn count_status(service: u32, code: StatusCode, outcomes: Outcomes, tables: &mut
 
 impl Run {
     fn count(&self, facts: &[Fact], state: &mut State) {
+        if !self.times.is_empty() {
+            let service = state.tables.hear(self.service);
+            service.times[Telemetry::Traces as usize].note_all(self.times);
+        }
         if facts.is_empty() {
             return;
         }
@@ -196,7 +200,6 @@ impl Run {
         state.counters.spans += spans;
         let service = state.tables.hear(self.service);
         service.spans += spans;
-        service.newest = service.newest.max(self.newest);
         let mut outcomes = Outcomes::default();
         let mut statuses = Statuses::new(self.service);
         let (mut pane, mut served) = (Pane(0), Served::default());

@@ -1,4 +1,4 @@
-use model::{Pane, Timestamp};
+use model::{EventTimes, Pane, Timestamp};
 
 use super::reason::Reason;
 use crate::arena::NONE;
@@ -30,7 +30,7 @@ pub(super) struct Run {
     pub(super) service: u32,
     /// Its first fact.
     pub(super) first: usize,
-    pub(super) newest: Timestamp,
+    pub(super) times: EventTimes,
 }
 
 /// A span once it is judged, in half a cache line.
@@ -105,14 +105,23 @@ impl Stage {
     /// The spans of this resource follow.
     pub(super) fn begin_run(&mut self, resource: u32, service: u32) {
         let first = self.facts.len();
-        self.runs.push(Run { resource, service, first, newest: Timestamp::ZERO });
+        self.runs.push(Run { resource, service, first, times: EventTimes::default() });
     }
 
     #[inline(always)]
     pub(super) fn push(&mut self, fact: Fact, end: Timestamp) {
         self.facts.push(fact);
         if let Some(run) = self.runs.last_mut() {
-            run.newest = run.newest.max(end);
+            run.times.note(end);
+        }
+    }
+
+    /// A span that lies too far in the future to be kept.
+    #[cold]
+    pub(super) fn push_future(&mut self, end: Timestamp) {
+        self.future += 1;
+        if let Some(run) = self.runs.last_mut() {
+            run.times.note_future(end);
         }
     }
 

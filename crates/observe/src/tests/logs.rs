@@ -1,3 +1,5 @@
+use model::Telemetry;
+
 use super::otel::*;
 use super::*;
 
@@ -11,7 +13,10 @@ fn records_are_heard_and_errors_among_them_counted() {
     observer.logs(&logs(SHOP, records), NOW).unwrap();
     let delta = observer.flush();
     let service = only_service(&delta);
-    assert_eq!((service.logs, service.error_logs, service.newest), (4, 2, NOW));
+    assert_eq!(
+        (service.logs, service.error_logs, service.times_of(Telemetry::Logs).newest),
+        (4, 2, NOW)
+    );
     assert_eq!(observer.stats().logs, 4);
 }
 
@@ -56,7 +61,10 @@ fn a_record_without_time_was_observed_or_happens_now() {
     let mut unknown = log(9, "x", "");
     unknown.time_unix_nano = 0;
     observer.logs(&logs(SHOP, vec![observed]), NOW).unwrap();
-    assert_eq!(only_service(&observer.flush()).newest.unix_ns(), NOW.unix_ns() - MS);
+    assert_eq!(
+        only_service(&observer.flush()).times_of(Telemetry::Logs).newest.unix_ns(),
+        NOW.unix_ns() - MS
+    );
     observer.logs(&logs(SHOP, vec![unknown]), NOW).unwrap();
-    assert_eq!(only_service(&observer.flush()).newest, NOW);
+    assert_eq!(only_service(&observer.flush()).times_of(Telemetry::Logs).newest, NOW);
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use model::{Count, LatencyBucket, PeerKind, SpanKind};
+use model::{Count, EventTimes, LatencyBucket, PeerKind, SpanKind, Telemetry};
 use proptest::prelude::*;
 
 use super::otel::*;
@@ -90,7 +90,7 @@ fn spans_that_serve_feed_the_automatic_slis_and_others_do_not() {
     let panes: Vec<_> = delta.series.iter().flat_map(|s| &s.panes).map(|p| p.pane).collect();
     assert_eq!(panes, [pane_of(NOW); 2]);
     assert_eq!(only_service(&delta).spans, 6);
-    assert_eq!(only_service(&delta).newest, NOW);
+    assert_eq!(only_service(&delta).times_of(Telemetry::Traces).newest, NOW);
     assert_eq!(delta.worker, 3);
 }
 
@@ -144,6 +144,9 @@ fn what_is_too_old_or_too_far_ahead_is_counted_as_dropped() {
     );
     assert_eq!((delta.late_dropped, delta.future_dropped), (1, 2));
     assert_eq!(only_operation(&delta).total, 2);
+    let (oldest, newest) = (NOW.before(age), NOW.after(skew));
+    let times = EventTimes { oldest, newest, future: newest.after(ms) };
+    assert_eq!(only_service(&delta).times_of(Telemetry::Traces), times);
 }
 
 #[test]

@@ -152,6 +152,12 @@ impl Indicator {
         }
     }
 
+    /// The signal that is read; `None` of a composite.
+    #[must_use]
+    pub fn signal(&self) -> Option<Telemetry> {
+        self.total().map(|total| total.signal)
+    }
+
     /// The fields whose values make a group; empty = one group.
     #[must_use]
     pub fn group_by(&self) -> &[Field] {
