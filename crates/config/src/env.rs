@@ -130,7 +130,7 @@ fn put(tree: &mut Tree, path: &[String], place: &Place, value: Tree) {
     let Value::Map(entries) = &mut tree.value else { return };
     let at = entries.iter().position(|entry| entry.key == *key).unwrap_or_else(|| {
         let value = Tree { place: place.clone(), value: Value::Null };
-        entries.push(Entry { key: key.clone(), place: place.clone(), value });
+        entries.push(Entry { key: key.clone(), written: None, place: place.clone(), value });
         entries.len() - 1
     });
     if let Some(entry) = entries.get_mut(at) {

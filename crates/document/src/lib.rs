@@ -2,6 +2,7 @@
 
 mod node;
 mod parse;
+mod print;
 mod problem;
 mod quantity;
 mod suggest;

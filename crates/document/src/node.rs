@@ -1,7 +1,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::{Level, Place, Problem, Problems, Scalar, Tree, Value, quantity, suggest};
+use crate::{Entry, Level, Place, Problem, Problems, Scalar, Tree, Value, quantity, suggest};
 
 /// Values quoted in a problem are cut at this many characters.
 const QUOTE_CHARS_MAX: usize = 64;
@@ -233,8 +233,7 @@ impl<'a> Fields<'a> {
     /// The value of a key, null or not.
     pub fn get_or_null(&mut self, key: &'static str) -> Option<Node<'a>> {
         self.asked.push(key);
-        let tree = self.node.tree.get(key)?;
-        Some(self.child(key, tree))
+        self.node.tree.entry(key).map(|entry| self.child(entry))
     }
 
     /// The value of a key; null counts as absent.
@@ -268,7 +267,7 @@ impl<'a> Fields<'a> {
     pub fn entries(&mut self) -> Vec<(&'a str, Node<'a>)> {
         self.all_taken = true;
         let Value::Map(entries) = &self.node.tree.value else { return Vec::new() };
-        entries.iter().map(|e| (e.key.as_str(), self.child(&e.key, &e.value))).collect()
+        entries.iter().map(|entry| (entry.key.as_str(), self.child(entry))).collect()
     }
 
     /// Lets keys pass that nobody asked for.
@@ -276,12 +275,13 @@ impl<'a> Fields<'a> {
         self.all_taken = true;
     }
 
-    fn child(&self, key: &str, tree: &'a Tree) -> Node<'a> {
-        let path = match self.node.path.as_str() {
-            "" => key.to_owned(),
-            path => format!("{path}.{key}"),
+    fn child(&self, entry: &'a Entry) -> Node<'a> {
+        let path = match (self.node.path.as_str(), entry.name()) {
+            ("", name) => name.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, name) => format!("{path}.{name}"),
         };
-        Node { tree, path, problems: self.node.problems }
+        Node { tree: &entry.value, path, problems: self.node.problems }
     }
 
     fn report_unknown(&self) {
@@ -295,7 +295,7 @@ impl<'a> Fields<'a> {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("known here: {}", self.known()),
             };
-            let child = self.child(&entry.key, &entry.value);
+            let child = self.child(entry);
             self.node.problems.push(Problem {
                 level: Level::Error,
                 place: entry.place.clone(),

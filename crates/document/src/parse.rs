@@ -181,7 +181,7 @@ impl Builder<'_> {
             Frame::Map { entries, seen, key } => match key.take() {
                 Some((key, place)) => {
                     if seen.insert(key.clone()) {
-                        entries.push(Entry { key, place, value: tree });
+                        entries.push(Entry { key, written: None, place, value: tree });
                     } else {
                         let what = format!("the key {key:?} is given twice");
                         self.problems.error(&place, what, "remove one of the two");

@@ -36,6 +36,9 @@ pub struct Scalar {
 pub struct Entry {
     /// The key.
     pub key: String,
+    /// The key that the author wrote, where another form of the document is read: problems name
+    /// this one. Empty for a level that the author did not write.
+    pub written: Option<String>,
     /// Where the key stands.
     pub place: Place,
     /// The value.
@@ -48,6 +51,14 @@ pub(crate) struct Size {
     pub(crate) nodes: usize,
     pub(crate) bytes: usize,
     pub(crate) depth: usize,
+}
+
+impl Entry {
+    /// The key as its author knows it; empty for a level that nobody wrote.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.key)
+    }
 }
 
 impl Tree {
@@ -71,8 +82,14 @@ impl Tree {
     /// The value under a key, if this is a map that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// A key with its value, if this is a map that has it.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
-            Value::Map(entries) => entries.iter().find(|e| e.key == key).map(|e| &e.value),
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key),
             _ => None,
         }
     }

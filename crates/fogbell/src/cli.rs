@@ -33,7 +33,7 @@ pub(crate) enum Verb {
     /// Write recordings of labelled faults in a generated system, for `replay --score`
     Drill(DrillArgs),
     /// Check the configuration and all SLO files, and say everything that is wrong
-    Check(ConfigArgs),
+    Check(CheckArgs),
     /// Run recorded OTLP through the engine in virtual time, and say what would have paged
     Replay(ReplayArgs),
     /// List, show, acknowledge and resolve incidents of a running daemon
@@ -59,6 +59,15 @@ pub(crate) struct ConfigArgs {
     /// The configuration file; everything in it is optional
     #[arg(long, value_name = "FILE", env = "FOGBELL_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Check OpenSLO documents of v1 or v2alpha instead, and print them as v1, without comments
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) convert: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod check;
 mod cli;
+mod convert;
 mod demo;
 mod drill;
 mod exit;
@@ -34,7 +35,8 @@ fn main() -> ExitCode {
         Verb::Serve(args) => serve::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Drill(args) => drill::run(&args),
-        Verb::Check(args) => check::run(&args),
+        Verb::Check(args) if !args.convert.is_empty() => convert::run(&args.convert),
+        Verb::Check(args) => check::run(&args.config),
         Verb::Replay(args) => replay::run(&args),
         Verb::Incidents(args) => incidents::run(args),
         Verb::Explain(args) => explain::run(&args),

@@ -1,6 +1,6 @@
-//! OpenSLO v1 documents, read whole and compiled to the definitions that are judged.
+//! OpenSLO documents, read whole and compiled to the definitions that are judged.
 //!
-//! All of v1 is read into types. What is read but not yet judged is refused by
+//! All of v1 is read into types, and v2alpha in the form of v1. What is read but not yet judged is refused by
 //! [`Documents::compile`] with an [`Unsupported`] reason; it never passes in silence.
 
 mod compile;
@@ -16,6 +16,7 @@ mod rules;
 mod shorthand;
 mod sliced;
 mod source;
+mod v2alpha;
 
 pub use definition::{
     Composite, Indicator, Numerator, RAW_PARTS, RUNBOOK_ANNOTATIONS, RawType, Selector,

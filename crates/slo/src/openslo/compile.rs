@@ -147,11 +147,6 @@ fn parts<'a>(
     problems: &Problems,
 ) -> Option<Vec<Part<'a>>> {
     let objectives = slo.objectives.as_slice();
-    if let (Some(Measure::Threshold(_)), [_, second, ..]) = (measure, objectives) {
-        let what = "a thresholdMetric has exactly one objective";
-        second.spot.error(problems, what, "write an SLO for each");
-        return None;
-    }
     for objective in objectives.iter().filter(|objective| objective.composite_weight.is_some()) {
         let what = "compositeWeight says nothing of an objective without an indicator of its own";
         objective.spot.warn(problems, what, "remove it");

@@ -5,6 +5,7 @@ use document::{Node, Place, Problems, Tree, Value, parse};
 use super::read::{Form, data_source, service};
 use super::read_alert::{alert_condition, alert_policy, notification_target};
 use super::read_slo::{sli, slo};
+use super::v2alpha::{V2ALPHA, as_v1};
 use super::{
     AlertCondition, AlertNotificationTarget, AlertPolicy, DataSource, Service, Sli, SloDocument,
 };
@@ -12,7 +13,9 @@ use super::{
 /// Most documents that are kept; those beyond are refused.
 pub const DOCUMENTS_MAX: usize = 20_000;
 
-const API_VERSION: &str = "openslo/v1";
+pub(super) const API_VERSION: &str = "openslo/v1";
+/// What comes with v2alpha and is not read.
+const BUDGET_ADJUSTMENT: &str = "BudgetAdjustment";
 
 /// All OpenSLO documents of a configuration: they may refer to each other across files.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +32,13 @@ pub struct Documents {
     targets: BTreeMap<String, AlertNotificationTarget>,
 }
 
+/// The form of a document.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V1,
+    V2Alpha,
+}
+
 impl Documents {
     /// None yet.
     #[must_use]
@@ -39,14 +49,20 @@ impl Documents {
     /// Reads the documents of a file: one or several, each a document or a list of them. What is
     /// wrong is reported and left out.
     pub fn read(&mut self, file: &str, text: &str, problems: &Problems) {
-        for tree in parse(file, text, problems) {
-            match &tree.value {
-                Value::List(items) => {
-                    items.iter().for_each(|item| self.read_document(item, problems));
-                }
-                _ => self.read_document(&tree, problems),
-            }
+        for tree in each_document(file, text, problems) {
+            self.read_document(&tree, problems);
         }
+    }
+
+    /// As [`Documents::read`]; gives back those that are right, in the form of v1.
+    pub fn convert(&mut self, file: &str, text: &str, problems: &Problems) -> Vec<Tree> {
+        let mut converted = Vec::new();
+        for tree in each_document(file, text, problems) {
+            let before = problems.error_count();
+            let read = self.read_document(&tree, problems);
+            converted.extend(read.filter(|_| problems.error_count() == before));
+        }
+        converted
     }
 
     /// SLOs as they were read, by name, judged or not.
@@ -103,33 +119,44 @@ impl Documents {
         self.seen.keys().filter(move |(known, _)| *known == kind).map(|(_, name)| name.as_str())
     }
 
-    fn read_document(&mut self, tree: &Tree, problems: &Problems) {
+    /// Reads a document; gives back the form of v1 in which it was read.
+    fn read_document(&mut self, tree: &Tree, problems: &Problems) -> Option<Tree> {
         let node = Node::root(tree, problems);
-        let Some(kind) = kind_of(&node) else { return };
+        let (kind, version) = kind_of(&node)?;
         if self.seen.len() >= DOCUMENTS_MAX {
             let what = format!("more than {DOCUMENTS_MAX} documents");
-            return node.error(what, "remove what is not needed");
+            node.error(what, "remove what is not needed");
+            return None;
         }
         if !self.announce(kind, tree, problems) {
-            return;
+            return None;
         }
+        let tree = match version {
+            Version::V1 => tree.clone(),
+            Version::V2Alpha => as_v1(tree, problems),
+        };
+        self.keep(kind, &Node::root(&tree, problems));
+        Some(tree)
+    }
+
+    fn keep(&mut self, kind: &str, node: &Node<'_>) {
         match kind {
-            "SLO" => match slo(&node) {
+            "SLO" => match slo(node) {
                 Ok(slo) => keep(&mut self.slos, Some(slo), |o| &o.metadata.name),
                 Err(sli) => self.orphans.extend(sli.map(|sli| *sli)),
             },
-            "SLI" => keep(&mut self.slis, sli(&node, Form::Document), |o| &o.metadata.name),
-            "Service" => keep(&mut self.services, service(&node), |o| &o.metadata.name),
-            "DataSource" => keep(&mut self.data_sources, data_source(&node), |o| &o.metadata.name),
+            "SLI" => keep(&mut self.slis, sli(node, Form::Document), |o| &o.metadata.name),
+            "Service" => keep(&mut self.services, service(node), |o| &o.metadata.name),
+            "DataSource" => keep(&mut self.data_sources, data_source(node), |o| &o.metadata.name),
             "AlertPolicy" => {
-                keep(&mut self.policies, alert_policy(&node, Form::Document), |o| &o.metadata.name)
+                keep(&mut self.policies, alert_policy(node, Form::Document), |o| &o.metadata.name)
             }
             "AlertCondition" => {
-                let read = alert_condition(&node, Form::Document);
+                let read = alert_condition(node, Form::Document);
                 keep(&mut self.conditions, read, |o| &o.metadata.name);
             }
             _ => {
-                let read = notification_target(&node, Form::Document);
+                let read = notification_target(node, Form::Document);
                 keep(&mut self.targets, read, |o| &o.metadata.name);
             }
         }
@@ -153,18 +180,36 @@ impl Documents {
     }
 }
 
-/// `kind`, if the document is one of OpenSLO v1.
-fn kind_of(node: &Node<'_>) -> Option<&'static str> {
+/// Documents one by one, those of lists too.
+fn each_document(file: &str, text: &str, problems: &Problems) -> impl Iterator<Item = Tree> {
+    parse(file, text, problems).into_iter().flat_map(|tree| match tree.value {
+        Value::List(items) => items,
+        value => vec![Tree { value, ..tree }],
+    })
+}
+
+/// `kind` and `apiVersion`, if they are known.
+fn kind_of(node: &Node<'_>) -> Option<(&'static str, Version)> {
     let mut map = node.map()?;
     map.ignore_unknown();
-    let (version, kind) = (map.required("apiVersion"), map.required("kind"));
-    let version = version?;
-    if version.text()? != API_VERSION {
-        let what = format!("{:?} is not read", version.text()?);
-        version.error(what, format!("write the document as {API_VERSION}"));
+    let (version_node, kind) = (map.required("apiVersion"), map.required("kind"));
+    let version_node = version_node?;
+    let version = match version_node.text()? {
+        API_VERSION => Version::V1,
+        V2ALPHA => Version::V2Alpha,
+        other => {
+            let mend = format!("write the document as {API_VERSION} or {V2ALPHA}");
+            version_node.error(format!("{other:?} is not read"), mend);
+            return None;
+        }
+    };
+    let kind = kind?;
+    if version == Version::V2Alpha && kind.text()? == BUDGET_ADJUSTMENT {
+        let mend = "announce it under maintenance in the configuration, or by fogbell maintenance";
+        kind.error("is not read", mend);
         return None;
     }
-    kind?.choice(
+    let kind = kind.choice(
         &[
             "SLO",
             "SLI",
@@ -175,7 +220,8 @@ fn kind_of(node: &Node<'_>) -> Option<&'static str> {
             "AlertNotificationTarget",
         ]
         .map(|kind| (kind, kind)),
-    )
+    );
+    Some((kind?, version))
 }
 
 fn keep<T>(map: &mut BTreeMap<String, T>, read: Option<T>, name: fn(&T) -> &String) {

@@ -260,8 +260,8 @@ const DOCUMENT_ERRORS: &[(&str, &str, &str)] = &[
     ),
     (
         "openslo/v1",
-        "openslo.com/v2alpha",
-        "slo.yaml:1:13: apiVersion: \"openslo.com/v2alpha\" is not read; write the document as openslo/v1",
+        "openslo/v1alpha",
+        "slo.yaml:1:13: apiVersion: \"openslo/v1alpha\" is not read; write the document as openslo/v1 or openslo.com/v2alpha",
     ),
     (
         "Occurrences",
@@ -379,3 +379,4 @@ mod corpus;
 mod measure;
 mod policies;
 mod sliced;
+mod v2alpha;
