@@ -37,13 +37,19 @@ impl Engine {
             let Some(from) = self.counts_from(&key) else { continue };
             let Some(index) = self.series.resolve(delta.worker, *id, &key) else { continue };
             let Some(series) = self.series.get_mut(index) else { continue };
+            let mut bad = 0_u64;
             for counted in panes.iter().filter(|counted| counted.pane.end() > from) {
                 if series.add(counted.pane, counted.count, self.now) {
+                    bad = bad.saturating_add(counted.count.bad());
                     self.log.counts.push((series.ordinal, counted.pane, counted.count));
                 }
             }
             series.remember(exemplars);
             self.unwritten.note(series, self.log_seq);
+            if series.is_of_all_others() {
+                let slo = Arc::clone(&series.slo);
+                self.note_unnamed(&key, &slo, bad);
+            }
         }
     }
 

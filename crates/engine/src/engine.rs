@@ -11,6 +11,7 @@ use model::{Fingerprint, Incident, IncidentId, PaneDelta, Revision, Row, Service
 use slo::stream::{StreamOptions, Streams};
 
 use crate::command::carry_out;
+use crate::hitters::Hitters;
 use crate::homes::Homes;
 use crate::opening::Openings;
 use crate::pairings::Pairings;
@@ -49,6 +50,7 @@ pub struct Engine {
     /// When its SLOs were defined as they are.
     pub(crate) defined_at: Timestamp,
     pub(crate) series: SeriesTable,
+    pub(crate) hitters: Hitters,
     pub(crate) services: BTreeMap<Arc<Service>, ServiceState>,
     /// Any telemetry at all: for SLOs whose service sends none under that name.
     pub(crate) anything: ServiceState,
@@ -90,6 +92,7 @@ impl Engine {
         let hasher = hasher(options.seed);
         Self {
             series: SeriesTable::new(&options, &hasher),
+            hitters: Hitters::default(),
             services: BTreeMap::new(),
             anything: ServiceState::new(),
             overflow: Overflow::new(),
@@ -159,6 +162,7 @@ impl Engine {
         self.options = EngineOptions { epoch: self.options.epoch, ..options };
         self.defined_at = self.now;
         self.series.redefine(&self.options, &self.hasher);
+        self.hitters = Hitters::default();
         self.retire_alerts();
         let series = &self.series;
         self.pairings.retain(|ordinal| series.index_of_ordinal(ordinal).is_some());

@@ -58,6 +58,7 @@ impl Engine {
             self.judge_silence();
             self.judge_sources();
             self.judge_matching();
+            self.promote();
             self.note_maintenance();
         }
         self.follow_incidents();

@@ -13,6 +13,7 @@ mod effect;
 mod engine;
 mod explaining;
 mod following;
+mod hitters;
 mod homes;
 mod input;
 mod judging;

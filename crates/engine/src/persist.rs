@@ -39,13 +39,18 @@ pub(crate) enum Table {
 pub(crate) struct LogEntry {
     /// Series that were made, by ordinal.
     pub(crate) born: Vec<(u32, SeriesKey)>,
+    /// Series that others have absorbed, by ordinal: those were written whole with this entry.
+    pub(crate) gone: Vec<u32>,
+    /// The series that have absorbed them; only what is yet to be written asks.
+    #[borsh(skip)]
+    pub(crate) absorbed: Vec<u32>,
     /// What was counted, by ordinal and pane.
     pub(crate) counts: Vec<(u32, Pane, Count)>,
 }
 
 impl LogEntry {
     pub(crate) fn is_empty(&self) -> bool {
-        self.born.is_empty() && self.counts.is_empty()
+        self.born.is_empty() && self.gone.is_empty() && self.counts.is_empty()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checkpoints, and what a restart makes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +78,7 @@ impl Engine {
             let entry = std::mem::take(&mut self.log);
             rows.push(put(Table::Log.key_of(self.log_seq), &entry));
             self.log_seq = next_seq;
+            self.write_absorbed(&entry, &mut rows);
         }
         self.write_series(&mut rows);
         self.write_held(&mut rows);
@@ -126,6 +127,21 @@ impl Engine {
                 rows.push(row);
             }
             written += 1;
+        }
+    }
+
+    /// What was absorbed goes in the commit in which the one that has it is written.
+    fn write_absorbed(&mut self, entry: &LogEntry, rows: &mut Vec<Row>) {
+        for ordinal in &entry.absorbed {
+            if let Some(series) = self.series.of_ordinal(*ordinal) {
+                let row = row_of(series, self.log_seq);
+                rows.push(put(Table::Series.key_of(u64::from(*ordinal)), &row));
+            }
+        }
+        for ordinal in &entry.gone {
+            for table in [Table::Series, Table::Held] {
+                rows.push(delete(table.key_of(u64::from(*ordinal))));
+            }
         }
     }
 
@@ -215,7 +231,10 @@ impl Engine {
         engine.series.link();
         // Before the log, so that what it holds is told apart to the pane.
         engine.exclude_all();
-        for (seq, entry) in log {
+        let gone: BTreeSet<u32> = log.values().flat_map(|entry| &entry.gone).copied().collect();
+        gone.iter().for_each(|ordinal| engine.series.pass_over(*ordinal));
+        for (seq, mut entry) in log {
+            entry.born.retain(|(ordinal, _)| !gone.contains(ordinal));
             engine.replay(seq, entry, &whole_after);
         }
         engine.restore_held(held);

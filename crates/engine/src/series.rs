@@ -68,6 +68,8 @@ pub(crate) struct Series {
     pub(crate) corrected: BTreeSet<u32>,
     /// Where the parts of a composite are.
     pub(crate) parts: Vec<u32>,
+    /// When it took another group's place; zero if it did not.
+    pub(crate) named_at: Timestamp,
     /// When it was last judged.
     pub(crate) judged_at: Timestamp,
     /// Events that were counted too late for the verdict on their slice.
@@ -279,6 +281,40 @@ impl SeriesTable {
         Some(index)
     }
 
+    /// Puts a fresh series in the place of another, and gives that back.
+    pub(crate) fn swap(&mut self, index: u32, key: SeriesKey, now: Timestamp) -> Option<Series> {
+        let slo = self.templates.slo_of(&key)?;
+        let ordinal = self.next_ordinal;
+        let mut series = Series { named_at: now, ..Series::new(ordinal, key, slo) };
+        let times = self.maintenance.times_of(&series.slo, None);
+        let _ = series.exclude(&times, Timestamp::ZERO);
+        let place = self.all.get_mut(index as usize)?;
+        self.next_ordinal = ordinal.checked_add(1)?;
+        self.born.push((ordinal, SeriesKey::clone(&series.key)));
+        let _ = self.by_key.insert(SeriesKey::clone(&series.key), index);
+        let _ = self.by_ordinal.insert(ordinal, index);
+        for alert in [series.page, series.ticket] {
+            let _ = self.by_alert.insert(alert, index);
+        }
+        let before = std::mem::replace(place, series);
+        let _ = self.by_key.remove(&*before.key);
+        let _ = self.by_ordinal.remove(&before.ordinal);
+        for alert in [before.page, before.ticket] {
+            let _ = self.by_alert.remove(&alert);
+        }
+        Some(before)
+    }
+
+    /// Never lends a number of the store again.
+    pub(crate) fn pass_over(&mut self, ordinal: u32) {
+        self.next_ordinal = self.next_ordinal.max(ordinal.saturating_add(1));
+    }
+
+    /// Forgets which of the workers' numbers stand for these series.
+    pub(crate) fn forget_numbers(&mut self, indices: &[u32]) {
+        self.by_worker.retain(|_, (_, index)| !indices.contains(index));
+    }
+
     /// The series that the store knows by this number.
     pub(crate) fn of_ordinal(&mut self, ordinal: u32) -> Option<&mut Series> {
         let index = self.index_of_ordinal(ordinal)?;
@@ -383,6 +419,7 @@ impl Series {
             seen: Vec::new(),
             corrected: BTreeSet::new(),
             parts: Vec::new(),
+            named_at: Timestamp::ZERO,
             judged_at: Timestamp::ZERO,
             unjudged_total: 0,
             slo,
@@ -441,6 +478,11 @@ impl Series {
         self.exemplars.extend(exemplars[exemplars.len() - keep..].iter().cloned());
         let surplus = self.exemplars.len().saturating_sub(EXEMPLARS_MAX);
         let _ = self.exemplars.drain(..surplus);
+    }
+
+    /// Whether it counts the events of all groups that there is no room for.
+    pub(crate) fn is_of_all_others(&self) -> bool {
+        matches!(&*self.key, SeriesKey::Declared { group, .. } if !group.is_empty() && is_overflow(group))
     }
 
     /// Names and values of `groupBy`.
@@ -546,7 +588,7 @@ fn ungrouped(slo: &Arc<str>) -> SeriesKey {
 }
 
 /// Whether these are the values of the group of all others.
-fn is_overflow(group: &[Arc<str>]) -> bool {
+pub(crate) fn is_overflow(group: &[Arc<str>]) -> bool {
     group.iter().all(|value| **value == *Service::OVERFLOW)
 }
 

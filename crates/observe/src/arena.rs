@@ -22,6 +22,8 @@ pub(crate) struct Arena<T> {
     free: Vec<u32>,
     max: usize,
     family_max: u32,
+    /// How many times as many a family may have while the table is no more than half full.
+    lenience: u32,
     refused: u64,
 }
 
@@ -47,8 +49,15 @@ impl<T> Arena<T> {
             free: Vec::new(),
             max: max.min(NONE as usize),
             family_max: u32::try_from(family_max).unwrap_or(u32::MAX),
+            lenience: 1,
             refused: 0,
         }
+    }
+
+    /// As [`Arena::new`], where a family may have so many times its share while the table is no
+    /// more than half full.
+    pub(crate) fn lenient(max: usize, family_max: usize, lenience: u32) -> Self {
+        Self { lenience, ..Self::new(max, family_max) }
     }
 
     /// Finds the entry and marks it as used.
@@ -61,8 +70,11 @@ impl<T> Arena<T> {
 
     /// Whether there is room for one more of the family; counts it if not.
     pub(crate) fn has_room(&mut self, family: Key) -> bool {
+        let is_spacious = self.index.len() < self.max / 2;
+        let lenience = if is_spacious { self.lenience } else { 1 };
+        let family_max = self.family_max.saturating_mul(lenience);
         let has_room = self.index.len() < self.max
-            && self.families.get(family).is_none_or(|count| count < self.family_max);
+            && self.families.get(family).is_none_or(|count| count < family_max);
         self.refused += u64::from(!has_room);
         has_room
     }
@@ -181,6 +193,18 @@ mod tests {
         assert!(intern(&mut arena, 3, 8, 0).is_some());
         arena.sweep(1);
         assert!(intern(&mut arena, 2, 7, 1).is_some());
+    }
+
+    #[test]
+    fn a_lenient_table_gives_a_family_more_while_it_is_half_empty() {
+        let mut arena = Arena::lenient(8, 2, 2);
+        let mut taken = |keys: std::ops::Range<u64>, family| {
+            keys.filter(|key| intern(&mut arena, Key::from(*key), family, 0).is_some()).count()
+        };
+        assert_eq!(taken(0..9, 7), 4);
+        assert_eq!(taken(10..19, 8), 2);
+        assert_eq!(taken(20..29, 9), 2);
+        assert_eq!(taken(30..39, 10), 0);
     }
 
     #[test]

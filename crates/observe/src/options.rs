@@ -56,6 +56,11 @@ pub struct AutomaticSettings {
     pub latency_ns: u64,
 }
 
+/// How many times [`Limits::groups_per_slo`] an observer names while its table of series is no more
+/// than half full: which of them are judged by themselves the engine decides, who sees the counts
+/// of all workers.
+pub const GROUPS_LENIENCE: u32 = 4;
+
 /// Bounds of one observer's memory. What is beyond a bound is added to an entry named
 /// `__overflow__`, unless a field says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +69,7 @@ pub struct Limits {
     pub services: usize,
     /// SLI series.
     pub series: usize,
-    /// Groups of one declared SLO.
+    /// Groups of one declared SLO; [`GROUPS_LENIENCE`] times as many while there is room.
     pub groups_per_slo: usize,
     /// Operations of all services.
     pub operations: usize,

@@ -10,7 +10,7 @@ use model::{EventTimes, Peer, Service, SpanKind, TagPair, Telemetry};
 use crate::arena::{Arena, Generation, NONE};
 use crate::hash::Seed;
 use crate::histogram::{Histograms, Octaves};
-use crate::options::{Limits, TEXT_BYTES_MAX};
+use crate::options::{GROUPS_LENIENCE, Limits, TEXT_BYTES_MAX};
 use crate::series::Series;
 
 pub(crate) use operation::{NewOperation, NewPeer};
@@ -179,7 +179,7 @@ impl Tables {
             edges: Arena::new(limits.edges, limits.peers_per_service),
             tags: Arena::new(limits.tags, limits.tag_values_per_key),
             tag_sets: Arena::new(limits.tag_sets, unlimited),
-            series: Arena::new(limits.series, limits.groups_per_slo),
+            series: Arena::lenient(limits.series, limits.groups_per_slo, GROUPS_LENIENCE),
             texts: Arena::new(limits.messages, unlimited),
             templates: Arena::new(limits.templates, limits.templates_per_service),
             touched: Touched::default(),

@@ -265,6 +265,30 @@ impl SeriesWindows {
         self.clone().into_plan(plan)
     }
 
+    /// Adds the events of another series of the same plan, to the pane. A sum reaches back as far
+    /// as both know.
+    pub fn absorb(&mut self, other: &Self, now: Timestamp) {
+        let mut other = other.clone();
+        self.advance(now);
+        other.advance(now);
+        for (own, theirs) in self.rings.iter_mut().zip(&other.rings) {
+            own.since = own.since.max(theirs.since);
+            theirs.range(0, u32::MAX).for_each(|(index, count)| own.add(index, count));
+        }
+        self.rebuild();
+        if let (Some(own), Some(theirs)) = (&mut self.period, &other.period) {
+            own.count += theirs.count;
+        }
+        for PaneCount { pane, count } in other.pending {
+            let _ = self.hold(pane, count);
+        }
+        // What is excluded of both is excluded by the same times, or will be by the next call of
+        // `exclude`.
+        if let (Some(own), Some(theirs)) = (&mut self.excluded, &other.excluded) {
+            own.counts.absorb(&theirs.counts, now);
+        }
+    }
+
     /// Bytes that the series takes, without the plan that it shares.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

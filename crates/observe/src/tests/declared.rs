@@ -98,7 +98,8 @@ fn spans_are_selected_by_resource_attributes_and_intrinsics() {
 fn groups_are_counted_apart_and_beyond_the_cap_together() {
     let slis =
         plan("traces", "good", "{ status != error }", "{ kind = server }", "span.tier, span.zone");
-    let limits = Limits { groups_per_slo: 2, ..Limits::default() };
+    // More than half full from the second group on.
+    let limits = Limits { groups_per_slo: 2, series: 5, ..Limits::default() };
     let mut observer = Observer::new(&ObserverOptions { slis, limits, ..options() });
     for with in ["tier=1,zone=a", "zone=a", "tier=1,zone=a", "tier=2,zone=a", "tier=3,zone=b"] {
         let request = traces("service.name=shop", vec![failed(span(SERVER, "a", with), "")]);

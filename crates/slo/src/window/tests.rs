@@ -158,6 +158,32 @@ proptest! {
     }
 
     #[test]
+    fn what_one_series_absorbs_of_another_is_as_if_it_had_come_to_it(
+        acts in prop::collection::vec((any_act(), any::<bool>()), 1..80),
+    ) {
+        let new = || SeriesWindows::new(plan(&usual_windows()));
+        let (mut whole, mut parts, mut now) = (new(), [new(), new()], base());
+        for (act, which) in acts {
+            match act {
+                Act::Add(back, count) => {
+                    let at = Timestamp::from_unix_s((now.unix_s() as i64 - back) as u64);
+                    let _ = whole.add(at.pane(), count, now);
+                    let _ = parts[usize::from(which)].add(at.pane(), count, now);
+                }
+                Act::Pass(span) => now = now.after(span),
+                Act::PassToMultipleOf(_) | Act::Restart => {}
+            }
+        }
+        let [mut all, rest] = parts;
+        all.absorb(&rest, now);
+        for later in [now, now.after(MINUTE), now.after(40 * DAY)] {
+            for window in usual_windows() {
+                prop_assert_eq!(all.sum(window, later), whole.sum(window, later));
+            }
+        }
+    }
+
+    #[test]
     fn the_order_of_arrival_does_not_matter(
         events in prop::collection::vec((0..2_000_000_u64, any_count()), 1..60),
         seed in any::<u64>(),
