@@ -70,7 +70,7 @@ impl Fleet {
         let mut firing = 0;
         for series in &mut self.series {
             judge_into(series, &self.presence, &self.options, self.now, &mut self.judgement);
-            firing += usize::from(self.judgement.firing().is_some());
+            firing += usize::from(self.judgement.found.firing().is_some());
         }
         firing
     }

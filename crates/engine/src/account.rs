@@ -87,7 +87,7 @@ impl Engine {
     }
 
     fn account_of(&self, series: &Series) -> Option<SloAccount> {
-        let judgement = series.judgement.as_ref()?;
+        let judgement = self.judgement_of(series)?;
         let judging = &series.slo.judging;
         let windows = judgement.windows.iter().map(|figures| WindowAccount {
             window: figures.window,
@@ -98,7 +98,7 @@ impl Engine {
             expected_total: figures.expected_total,
             covered: figures.covered,
         });
-        let rules = judgement.rows.iter().filter_map(|row| {
+        let rules = judgement.found.rows.iter().filter_map(|row| {
             let rule = judging.rules().get(row.rule)?;
             let (text, urgency, verdict) = (rule.to_string(), rule.urgency, row.holds);
             Some(RuleAccount { text, urgency, verdict })
@@ -106,7 +106,7 @@ impl Engine {
         let source = source_of(&self.services, &self.anything, series);
         let traced = |event: &&BadEvent| !event.trace_id.is_zero();
         Some(SloAccount {
-            status: self.status(series, judgement),
+            status: self.status(series, &judgement),
             windows: windows.collect(),
             rules: rules.collect(),
             bad_events_min: self.options.bad_events_min,

@@ -36,10 +36,7 @@ impl Engine {
         let judgement = match &slo.composition {
             Some(Composition::Sum(factors)) => {
                 let presence = &source_of(&self.services, &self.anything, series).presence;
-                let parts = factors.iter().copied().zip(self.parts_of(series));
-                let judged =
-                    parts.filter_map(|(factor, part)| Some((factor, part.judgement.as_ref()?)));
-                let windows = sum(&judged.collect::<Vec<_>>(), &slo.judging);
+                let windows = self.sum_of_parts(series, factors);
                 let is_excluded = series.is_excluded(now);
                 let standing = Standing { is_silent: presence.is_silent(now), is_excluded };
                 judge_figures(windows, standing, &slo.judging, now)
@@ -48,11 +45,19 @@ impl Engine {
                 self.unite(index);
                 let Some(series) = self.series.get_mut(index) else { return };
                 let source = source_of(&self.services, &self.anything, series);
-                judge(series.judged(), &source.presence, &slo.judging, now)
+                judge(series.judged_mut(), &source.presence, &slo.judging, now)
             }
             None => return,
         };
         self.conclude(index, judgement);
+    }
+
+    /// The figures of a composite whose parts add up.
+    pub(crate) fn sum_of_parts(&self, series: &Series, factors: &[f64]) -> Vec<WindowFigures> {
+        let parts = factors.iter().copied().zip(self.parts_of(series));
+        let judged = parts.filter(|(_, part)| part.found.is_some());
+        let figures = judged.map(|(factor, part)| (factor, self.figures_of(part)));
+        sum(&figures.collect::<Vec<_>>(), &series.slo.judging)
     }
 
     /// Takes the verdicts of the parts over.
@@ -95,7 +100,7 @@ impl Engine {
         }
         let mut events = Count::ZERO;
         for part in self.parts_of(series) {
-            let judged = || Some(part.judgement.as_ref()?.windows.get(at)?.count);
+            let judged = || Some(self.figures_of(part).get(at)?.count);
             events += part.seen.get(at).copied().or_else(judged).unwrap_or_default();
         }
         Some(events)

@@ -8,6 +8,7 @@ use correlate::Correlator;
 use correlate::book::IncidentBook;
 use enrich::TraceIndex;
 use model::{Fingerprint, Incident, IncidentId, PaneDelta, Revision, Row, Service, Timestamp};
+use slo::judge::WindowFigures;
 use slo::stream::{StreamOptions, Streams};
 
 use crate::command::carry_out;
@@ -76,6 +77,8 @@ pub struct Engine {
     pub(crate) log_oldest: u64,
     pub(crate) unwritten: Unwritten,
     pub(crate) judged_all_at: Timestamp,
+    /// Room for the figures of a judgement, which no series holds.
+    pub(crate) figures: Vec<WindowFigures>,
     pub(crate) slow_rows_at: Timestamp,
     pub(crate) correlator_row_at: Timestamp,
     /// Somebody told of a change since they were written down.
@@ -115,6 +118,7 @@ impl Engine {
             log_oldest: 1,
             unwritten: Unwritten::default(),
             judged_all_at: Timestamp::ZERO,
+            figures: Vec::new(),
             slow_rows_at: Timestamp::ZERO,
             correlator_row_at: Timestamp::ZERO,
             changes_are_dirty: false,

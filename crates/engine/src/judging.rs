@@ -12,7 +12,10 @@ use alert::{Condition, Observation, Transition, TransitionKind};
 use correlate::Correlator;
 use dispatch::Routes;
 use model::{AlertState, Fingerprint, Service, Timestamp, Urgency};
-use slo::judge::{Arrival, JudgeOptions, Judgement, RowVerdict, Verdict, judge_into};
+use slo::composite::Composition;
+use slo::judge::{
+    Arrival, JudgeOptions, Judgement, RowVerdict, Verdict, WindowFigures, figures_of, judge_into,
+};
 
 use crate::Engine;
 use crate::engine::JUDGE_ALL_EVERY;
@@ -73,9 +76,26 @@ impl Engine {
         }
         let slo = Arc::clone(&series.slo);
         // What it takes in memory is used again: an estate has very many series.
-        let mut judgement = series.judgement.take().unwrap_or_default();
-        judge_into(series.judged(), &source.presence, &slo.judging, now, &mut judgement);
+        let windows = std::mem::take(&mut self.figures);
+        let found = series.found.take().unwrap_or_default();
+        let mut judgement = Judgement { found, windows };
+        judge_into(series.judged_mut(), &source.presence, &slo.judging, now, &mut judgement);
         self.conclude(index, judgement);
+    }
+
+    /// What was found of a series, with its figures as they are.
+    pub(crate) fn judgement_of(&self, series: &Series) -> Option<Judgement> {
+        let found = series.found.clone()?;
+        Some(Judgement { found, windows: self.figures_of(series) })
+    }
+
+    /// The figures of a series that was judged.
+    pub(crate) fn figures_of(&self, series: &Series) -> Vec<WindowFigures> {
+        if let Some(Composition::Sum(factors)) = &series.slo.composition {
+            return self.sum_of_parts(series, factors);
+        }
+        let presence = &source_of(&self.services, &self.anything, series).presence;
+        figures_of(series.judged(), presence, &series.slo.judging, series.judged_at)
     }
 
     /// What follows from a judgement.
@@ -83,13 +103,14 @@ impl Engine {
         let now = self.now;
         let Some(series) = self.series.get_mut(index) else { return };
         let slo = Arc::clone(&series.slo);
-        if slo.whole.is_none() && series.held.follow(&slo.judging, &mut judgement, now) {
+        if slo.whole.is_none() && series.held.follow(&slo.judging, &mut judgement.found, now) {
             self.unwritten.note_held(series);
         }
         let begins = |row: &RowVerdict| matches!(row.holds, Verdict::Firing | Verdict::Waiting);
-        if !series.alerting && !judgement.rows.iter().any(begins) {
+        if !series.alerting && !judgement.found.rows.iter().any(begins) {
             // None of its alerts is known, and none begins.
-            return series.conclude(judgement, now);
+            self.figures = judgement.windows;
+            return series.conclude(judgement.found, now);
         }
         let source = source_of(&self.services, &self.anything, series);
         let is_silent = source.presence.is_silent(now);
@@ -122,7 +143,8 @@ impl Engine {
             let routes = routes_of(rules.map(|rule| (&*rule.policy, asks)));
             told.push((observation(series, &judgement, &rows, ask), routes));
         }
-        series.conclude(judgement, now);
+        self.figures = judgement.windows;
+        series.conclude(judgement.found, now);
         for (observation, routes) in told {
             self.observe(observation, routes);
         }
@@ -179,7 +201,7 @@ fn rows_of<'j>(
     let asks = |row: &&RowVerdict| {
         options.rules().get(row.rule).is_some_and(|rule| rule.urgency == urgency)
     };
-    judgement.rows.iter().filter(asks).collect()
+    judgement.found.rows.iter().filter(asks).collect()
 }
 
 /// Rows of one urgency are joined by OR; without any there is nothing that could hold. All that can be judged must agree that it is over. A row

@@ -19,7 +19,7 @@ impl Engine {
         let mut slos: Vec<_> = self
             .series
             .iter()
-            .filter_map(|series| Some(self.status(series, series.judgement.as_ref()?)))
+            .filter_map(|series| Some(self.status(series, &self.judgement_of(series)?)))
             .collect();
         slos.sort_by(|a, b| (&a.name, &a.group).cmp(&(&b.name, &b.group)));
         let unjudged = self.series.iter().map(|series| series.unjudged_total).sum();
@@ -76,12 +76,12 @@ impl Engine {
             automatic: series.slo.automatic.is_some(),
             objective: series.slo.judging.objective().target(),
             window: series.slo.judging.window(),
-            state: judgement.state,
+            state: judgement.found.state,
             slicing: series.slo.slicing,
             in_maintenance: series.is_excluded(self.now),
             windows: self.windows(series, judgement),
-            budget_remaining_ratio: judgement.budget_remaining_ratio,
-            exhausted_at: judgement.exhausted_at_forecast,
+            budget_remaining_ratio: judgement.found.budget_remaining_ratio,
+            exhausted_at: judgement.found.exhausted_at_forecast,
             page: state(Urgency::Page),
             ticket: state(Urgency::Ticket),
             good_total: total(|series| series.good_total),

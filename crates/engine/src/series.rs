@@ -10,7 +10,7 @@ use model::{
     Telemetry, Timestamp, Urgency,
 };
 use slo::composite::Composition;
-use slo::judge::{AlertRule, Held, JudgeOptions, Judgement, NoDataRule};
+use slo::judge::{AlertRule, Found, Held, JudgeOptions, NoDataRule};
 use slo::slices::{Slices, Slicing};
 use slo::window::{Calendar, Disposition, SeriesWindows, WindowPlan};
 
@@ -75,7 +75,8 @@ pub(crate) struct Series {
     /// Events that were counted too late for the verdict on their slice.
     pub(crate) unjudged_total: u64,
     pub(crate) exemplars: VecDeque<BadEvent>,
-    pub(crate) judgement: Option<Judgement>,
+    /// What was found then.
+    pub(crate) found: Option<Found>,
     /// Since when conditions hold that must last.
     pub(crate) held: Held,
     /// It has changed since it was last written down.
@@ -427,7 +428,7 @@ impl Series {
             page: Fingerprint::default(),
             ticket: Fingerprint::default(),
             exemplars: VecDeque::new(),
-            judgement: None,
+            found: None,
             held: Held::default(),
             held_is_dirty: false,
             good_total: 0,
@@ -466,10 +467,10 @@ impl Series {
     }
 
     /// Keeps what was found of it.
-    pub(crate) fn conclude(&mut self, judgement: Judgement, now: Timestamp) {
+    pub(crate) fn conclude(&mut self, found: Found, now: Timestamp) {
         self.touched = false;
         self.judged_at = now;
-        self.judgement = Some(judgement);
+        self.found = Some(found);
     }
 
     /// Remembers bad events.

@@ -46,11 +46,16 @@ impl Series {
     }
 
     /// What is judged: verdicts on slices, else events.
-    pub(crate) fn judged(&mut self) -> &mut SeriesWindows {
+    pub(crate) fn judged_mut(&mut self) -> &mut SeriesWindows {
         match &mut self.slices {
-            Some(slices) => slices.verdicts(),
+            Some(slices) => slices.verdicts_mut(),
             None => &mut self.windows,
         }
+    }
+
+    /// What was judged.
+    pub(crate) fn judged(&self) -> &SeriesWindows {
+        self.slices.as_ref().map_or(&self.windows, Slices::verdicts)
     }
 
     /// Goes on with the slices of its SLO: those that it has, or its events cut anew.

@@ -335,7 +335,10 @@ impl EventTimes {
     /// Notes an event that was taken.
     #[inline]
     pub fn note(&mut self, at: Timestamp) {
-        self.oldest = if self.oldest.is_set() { self.oldest.min(at) } else { at };
+        // Zero, which is none, becomes the latest moment of all: one comparison for both.
+        if at.unix_ns().wrapping_sub(1) < self.oldest.unix_ns().wrapping_sub(1) {
+            self.oldest = at;
+        }
         self.newest = self.newest.max(at);
     }
 

@@ -144,17 +144,20 @@ impl State {
         accepted: Accepted,
         time_ns: u64,
     ) -> bool {
-        let age = accepted.age_of(time_ns);
-        self.dropped.late += u64::from(age == Age::Late);
-        self.dropped.future += u64::from(age == Age::Future);
-        let times = &mut self.tables.hear(service).times[signal as usize];
         let at = Timestamp::from_unix_ns(time_ns);
-        match age {
-            Age::Current => times.note(at),
-            Age::Future => times.note_future(at),
-            Age::Late => {}
+        let times = &mut self.tables.hear(service).times[signal as usize];
+        match accepted.age_of(time_ns) {
+            Age::Current => {
+                times.note(at);
+                return true;
+            }
+            Age::Future => {
+                times.note_future(at);
+                self.dropped.future += 1;
+            }
+            Age::Late => self.dropped.late += 1,
         }
-        age == Age::Current
+        false
     }
 
     pub(crate) fn count(&mut self, series: u32, pane: Pane, count: Count) {

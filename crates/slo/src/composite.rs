@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use model::{Count, Timestamp};
 
-use crate::judge::{Fraction, JudgeOptions, Judgement, Objective, WindowFigures};
+use crate::judge::{Fraction, JudgeOptions, Objective, WindowFigures};
 use crate::presence::WindowState;
 
 /// Parts of a whole in which the error ratio of a composite is counted.
@@ -51,10 +51,10 @@ impl Composition {
 /// The windows of a composite from those of its parts, each with its factor. Windows that a part
 /// was not judged over are taken for empty there.
 #[must_use]
-pub fn sum(parts: &[(f64, &Judgement)], options: &JudgeOptions) -> Vec<WindowFigures> {
+pub fn sum(parts: &[(f64, Vec<WindowFigures>)], options: &JudgeOptions) -> Vec<WindowFigures> {
     let window = |window: Duration| {
         let parts = parts.iter().filter_map(|(factor, part)| {
-            let found = part.windows.iter().find(|figures| figures.window == window)?;
+            let found = part.iter().find(|figures| figures.window == window)?;
             Some((*factor, found))
         });
         Sum::of(parts).figures(window, options.objective())

@@ -132,13 +132,21 @@ pub struct Standing {
     pub is_excluded: bool,
 }
 
-/// What was found of one SLO at one moment.
+/// What was found of one SLO at one moment, with the figures that led to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
-    /// One for each rule, in their order.
-    pub rows: Vec<RowVerdict>,
+    /// What was found.
+    pub found: Found,
     /// Every window, shortest first, the SLO's own last.
     pub windows: Vec<WindowFigures>,
+}
+
+/// What was found of one SLO at one moment. The figures are a KiB, which a series need not hold
+/// that can tell them again; see [`figures_of`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// One for each rule, in their order.
+    pub rows: Vec<RowVerdict>,
     /// Of the shortest window; `NoData` whenever the source is silent.
     pub state: WindowState,
     /// 1 = untouched, 0 = spent, below = overspent.
@@ -275,7 +283,7 @@ impl RowVerdict {
     }
 }
 
-impl Judgement {
+impl Found {
     /// The first row that fires; tables begin with the most urgent.
     #[must_use]
     pub fn firing(&self) -> Option<&RowVerdict> {
@@ -306,31 +314,50 @@ pub fn judge_into(
     judgement: &mut Judgement,
 ) {
     let is_silent = presence.is_silent(now);
-    let Some(excluded) = series.exclusions().cloned() else {
-        take_figures(series, presence, options, now, judgement);
+    series.advance(now);
+    let Some(excluded) = series.exclusions() else {
+        take_figures(series, presence, options, now, &mut judgement.windows);
         return conclude(judgement, Standing { is_silent, is_excluded: false }, options, now);
     };
-    take_figures(series, HeardLess { presence, excluded: &excluded }, options, now, judgement);
+    let heard = HeardLess { presence, excluded };
+    take_figures(series, heard, options, now, &mut judgement.windows);
     let is_excluded = excluded.at(now).is_some();
     conclude(judgement, Standing { is_silent, is_excluded }, options, now);
 }
 
-/// The figures of each window.
+/// The figures that a series was judged by at `now`, and what was counted since.
+#[must_use]
+pub fn figures_of(
+    series: &SeriesWindows,
+    presence: &Presence,
+    options: &JudgeOptions,
+    now: Timestamp,
+) -> Vec<WindowFigures> {
+    let mut windows = Vec::new();
+    match series.exclusions() {
+        None => take_figures(series, presence, options, now, &mut windows),
+        Some(excluded) => {
+            take_figures(series, HeardLess { presence, excluded }, options, now, &mut windows);
+        }
+    }
+    windows
+}
+
+/// The figures of each window of a series that has come to `now`.
 fn take_figures(
-    series: &mut SeriesWindows,
+    series: &SeriesWindows,
     heard: impl Heard,
     options: &JudgeOptions,
     now: Timestamp,
-    judgement: &mut Judgement,
+    windows: &mut Vec<WindowFigures>,
 ) {
     let usual = UsualVolume::of(series, heard, options.volume, now);
-    series.advance(now);
     let figures = |(at, &window): (usize, &Duration)| {
         figures(series.sum_guessed(window, at), heard, options, &usual, window, now)
     };
-    judgement.windows.clear();
-    judgement.windows.extend(options.windows.iter().enumerate().map(figures));
-    if let (Some((sum, end)), Some(own)) = (series.period_sum(), judgement.windows.last_mut()) {
+    windows.clear();
+    windows.extend(options.windows.iter().enumerate().map(figures));
+    if let (Some((sum, end)), Some(own)) = (series.period_sum(), windows.last_mut()) {
         *own = figures_of_period((sum, end), heard, options, &usual, now);
     }
 }
@@ -351,13 +378,15 @@ pub fn judge_figures(
 /// From windows to all else.
 fn conclude(judgement: &mut Judgement, standing: Standing, options: &JudgeOptions, now: Timestamp) {
     let Standing { is_silent, is_excluded } = standing;
-    judgement.state = match judgement.windows.first() {
+    let Judgement { found, windows } = judgement;
+    let windows = windows.as_slice();
+    found.state = match windows.first() {
         Some(shortest) if !is_silent => shortest.state,
         _ => WindowState::NoData,
     };
-    judgement.rows.clear();
+    found.rows.clear();
     let evidence = Evidence {
-        windows: &judgement.windows,
+        windows,
         objective: options.objective,
         bad_events_min: options.bad_events_min,
         is_silent,
@@ -365,15 +394,15 @@ fn conclude(judgement: &mut Judgement, standing: Standing, options: &JudgeOption
         now,
     };
     let rows = options.rows.iter().enumerate();
-    judgement.rows.extend(rows.filter_map(|(rule, row)| row.verdict(rule, evidence)));
-    if let Some(own) = judgement.windows.last() {
-        let recent = judgement.windows.get(options.forecast_at).unwrap_or(own);
+    found.rows.extend(rows.filter_map(|(rule, row)| row.verdict(rule, evidence)));
+    if let Some(own) = windows.last() {
+        let recent = windows.get(options.forecast_at).unwrap_or(own);
         let remaining = budget_remaining_ratio(options.objective, own.count);
-        judgement.budget_remaining_ratio = remaining;
+        found.budget_remaining_ratio = remaining;
         let exhausted_at =
             exhausted_at(remaining, own.length(), own.covered, recent.burn_rate, now);
         // With a new period comes a new budget.
-        judgement.exhausted_at_forecast =
+        found.exhausted_at_forecast =
             exhausted_at.filter(|at| !own.ends_at.is_set() || *at < own.ends_at);
     }
 }

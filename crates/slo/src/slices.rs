@@ -240,8 +240,14 @@ impl Slices {
         self.verdicts.exclude(&times.widened(self.slicing.panes))
     }
 
+    /// What was judged.
+    #[must_use]
+    pub const fn verdicts(&self) -> &SeriesWindows {
+        &self.verdicts
+    }
+
     /// What is judged.
-    pub const fn verdicts(&mut self) -> &mut SeriesWindows {
+    pub const fn verdicts_mut(&mut self) -> &mut SeriesWindows {
         &mut self.verdicts
     }
 

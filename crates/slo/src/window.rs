@@ -201,9 +201,10 @@ impl SeriesWindows {
         }
     }
 
-    /// The sum over [`VOLUME_WINDOW`], which every series keeps: what its usual volume is.
-    pub fn volume(&mut self, now: Timestamp) -> WindowSum {
-        self.advance(now);
+    /// The sum over [`VOLUME_WINDOW`] at the newest `now`, which every series keeps: what its usual
+    /// volume is.
+    #[must_use]
+    pub fn volume(&self) -> WindowSum {
         let at = self.plan.volume_at();
         self.less(self.run_sum(at), |excluded| Some(excluded.run_sum(at)))
     }

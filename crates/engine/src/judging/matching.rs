@@ -87,9 +87,9 @@ impl Engine {
 
     /// Whether one that has matched before still does.
     fn rest_of(&self, series: &Series, signal: Telemetry) -> Matching {
-        let windows = series.judgement.iter().flat_map(|judgement| &judgement.windows);
-        let mut resting = windows.filter(|figures| figures.window == REST_MAX);
-        match resting.next() {
+        let is_judged_over_it = series.slo.judging.windows().contains(&REST_MAX);
+        let figures = if is_judged_over_it { self.figures_of(series) } else { Vec::new() };
+        match figures.iter().find(|figures| figures.window == REST_MAX) {
             Some(rest) if rest.count.total == 0 && !series.is_excluded(self.now) => {
                 if rest.coverage_ratio() < HEARD_RATIO_MIN {
                     return Matching::Unclear;

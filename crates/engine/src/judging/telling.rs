@@ -140,8 +140,8 @@ fn impact(series: &Series, judgement: &Judgement, holding: &Holding<'_>) -> SloI
         burn_rate_short: short.burn_rate,
         long_window_s: long.window.as_secs(),
         short_window_s: short.window.as_secs(),
-        budget_remaining_ratio: judgement.budget_remaining_ratio,
-        exhausted_at_forecast: judgement.exhausted_at_forecast.unwrap_or(Timestamp::ZERO),
+        budget_remaining_ratio: judgement.found.budget_remaining_ratio,
+        exhausted_at_forecast: judgement.found.exhausted_at_forecast.unwrap_or(Timestamp::ZERO),
         automatic: series.slo.automatic.is_some(),
     }
 }
@@ -165,7 +165,7 @@ fn summary(series: &Series, judgement: &Judgement, holding: &Holding<'_>) -> Str
     // A burn rate is told already.
     let others = rule.conditions.iter();
     for condition in others.filter(|c| !matches!(c.measure, Measure::BurnRate { .. })) {
-        let left = judgement.budget_remaining_ratio * 100.0;
+        let left = judgement.found.budget_remaining_ratio * 100.0;
         text.push_str(&format!("; {condition} ({left:.0} % left)"));
     }
     text

@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::judge::{AlertRule, Standing, judge, judge_figures};
+use crate::judge::{AlertRule, Judgement, Standing, judge, judge_figures};
 use crate::presence::Presence;
 use crate::window::{SeriesWindows, WindowPlan};
 
@@ -46,6 +46,7 @@ fn part(target: Objective, good: u64, bad: u64) -> Judgement {
 /// The composite's own window, and what is left of its budget.
 fn whole(composition: &Composition, strictest: Objective, parts: &[Judgement]) -> Judgement {
     let Composition::Sum(factors) = composition else { panic!("a sum") };
+    let parts = parts.iter().map(|part| part.windows.clone());
     let parts: Vec<_> = factors.iter().copied().zip(parts).collect();
     judge_figures(
         sum(&parts, &options(strictest)),
@@ -66,7 +67,7 @@ fn burn_rates_of_events_add_up_by_weight() {
         let whole = whole(&Composition::of_events(strict, &weighted), strict, &parts);
         let own = whole.windows.last().expect("a window");
         assert!((own.burn_rate - expected).abs() < 1e-6, "{weights:?}: {}", own.burn_rate);
-        assert!((whole.budget_remaining_ratio - (1.0 - expected)).abs() < 1e-6);
+        assert!((whole.found.budget_remaining_ratio - (1.0 - expected)).abs() < 1e-6);
         assert_eq!(own.count.bad_observed, 25);
     }
 }
@@ -91,10 +92,13 @@ fn a_part_without_events_adds_nothing_and_none_with_any_is_no_traffic() {
     let silent = part(target, 0, 0);
     let one = whole(&composition, target, &[silent.clone(), part(target, 9, 1)]);
     assert_eq!(one.windows.last().and_then(WindowFigures::error_ratio), Some(0.1));
-    assert_eq!(one.state, WindowState::Data);
+    assert_eq!(one.found.state, WindowState::Data);
     let none = whole(&composition, target, &[silent.clone(), silent]);
     assert_eq!(none.windows.last().and_then(WindowFigures::error_ratio), None);
-    assert_eq!((none.state, none.budget_remaining_ratio), (WindowState::NoTraffic, 1.0));
+    assert_eq!(
+        (none.found.state, none.found.budget_remaining_ratio),
+        (WindowState::NoTraffic, 1.0)
+    );
 }
 
 proptest! {

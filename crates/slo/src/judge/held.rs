@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use model::Timestamp;
 
 use super::policy::Condition;
-use super::{JudgeOptions, Judgement, RowVerdict, Verdict};
+use super::{Found, JudgeOptions, RowVerdict, Verdict};
 
 /// Since when the conditions of a series have held that must last before they count.
 ///
@@ -29,19 +29,14 @@ struct HeldCondition {
 impl Held {
     /// Takes a judgement: rows that fire though a condition has not held for as long as it must
     /// become [`Verdict::Waiting`]. Says whether what is held has changed.
-    pub fn follow(
-        &mut self,
-        options: &JudgeOptions,
-        judgement: &mut Judgement,
-        now: Timestamp,
-    ) -> bool {
+    pub fn follow(&mut self, options: &JudgeOptions, found: &mut Found, now: Timestamp) -> bool {
         if options.lasting().is_empty() && self.conditions.is_empty() {
             return false;
         }
         let mut held = Vec::new();
         for &(rule, identity) in options.lasting() {
             let (Some(row), Some(conditions)) = (
-                judgement.rows.iter_mut().find(|row| row.rule == rule),
+                found.rows.iter_mut().find(|row| row.rule == rule),
                 options.rules().get(rule).map(|rule| rule.conditions.as_slice()),
             ) else {
                 continue;

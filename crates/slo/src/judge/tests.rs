@@ -67,7 +67,7 @@ impl World {
     }
 
     fn row(&mut self) -> RowVerdict {
-        *self.judge().rows.first().unwrap()
+        *self.judge().found.rows.first().unwrap()
     }
 
     fn with_bad_events_min(mut self, bad_events_min: u64) -> Self {
@@ -161,14 +161,14 @@ fn an_outage_pages_within_the_step_of_the_clock() {
     let mut world = World::steady(&DEFAULT_RULES, 0);
     let began = world.now;
     let step = Duration::from_millis(200);
-    while world.judge().firing().is_none() {
+    while world.judge().found.firing().is_none() {
         world.hear(step, Count::observed(0, RATE / 5));
     }
     let detected = world.now.since(began).as_secs_f64();
     assert!((51.8..51.84 * 61.0 / 60.0 + 0.2).contains(&detected), "{detected}");
     let judgement = world.judge();
-    assert_eq!(DEFAULT_RULES[judgement.firing().unwrap().rule].urgency, Urgency::Page);
-    assert_eq!(judgement.state, WindowState::Data);
+    assert_eq!(DEFAULT_RULES[judgement.found.firing().unwrap().rule].urgency, Urgency::Page);
+    assert_eq!(judgement.found.state, WindowState::Data);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn steady_traffic_is_never_short_of_what_is_expected_of_it() {
 fn a_service_that_fails_from_its_first_minute_pages_after_30_s() {
     let mut world = World::new(&DEFAULT_RULES);
     let began = world.now;
-    while world.judge().firing().is_none() {
+    while world.judge().found.firing().is_none() {
         assert!(world.now.since(began) < MINUTE);
         world.hear(SECOND, Count::observed(0, 1));
     }
@@ -195,7 +195,7 @@ fn a_service_that_fails_from_its_first_minute_pages_after_30_s() {
     let mut slow = World::new(&DEFAULT_RULES);
     for second in 0..90 {
         slow.hear(SECOND, Count::observed(0, u64::from(second % 9 == 0)));
-        assert_eq!(slow.judge().firing().is_some(), second >= 81, "ten bad events: {second}");
+        assert_eq!(slow.judge().found.firing().is_some(), second >= 81, "ten bad events: {second}");
     }
 }
 
@@ -203,12 +203,12 @@ fn a_service_that_fails_from_its_first_minute_pages_after_30_s() {
 fn a_young_service_that_burns_slowly_waits_until_it_is_sustained() {
     let mut world = World::new(&DEFAULT_RULES);
     let began = world.now;
-    while world.judge().firing().is_none() {
+    while world.judge().found.firing().is_none() {
         world.hear_a_second(1);
         assert!(world.now.since(began) <= 30 * MINUTE);
     }
     assert!(world.now.since(began) >= 28 * MINUTE);
-    assert_eq!(world.judge().firing().unwrap().rule, 1);
+    assert_eq!(world.judge().found.firing().unwrap().rule, 1);
 }
 
 #[test]
@@ -216,12 +216,12 @@ fn a_healthy_young_service_is_quiet() {
     let mut world = World::new(&DEFAULT_RULES);
     for _ in 0..40 {
         world.hear_a_second(0);
-        assert_eq!(world.judge().firing(), None);
+        assert_eq!(world.judge().found.firing(), None);
     }
     let judgement = world.judge();
-    assert_eq!(judgement.rows[0].holds, Verdict::Quiet);
-    assert_eq!(judgement.rows[1].holds, Verdict::Frozen);
-    assert_eq!(judgement.budget_remaining_ratio, 1.0);
+    assert_eq!(judgement.found.rows[0].holds, Verdict::Quiet);
+    assert_eq!(judgement.found.rows[1].holds, Verdict::Frozen);
+    assert_eq!(judgement.found.budget_remaining_ratio, 1.0);
 }
 
 #[test]
@@ -233,9 +233,9 @@ fn silence_freezes_every_row_and_never_looks_like_health() {
     for _ in 0..1_000 {
         world.now = world.now.after(SECOND);
         let judgement = world.judge();
-        assert_eq!(judgement.state, WindowState::NoData);
-        assert!(judgement.rows.iter().all(|row| row.holds == Verdict::Frozen));
-        assert!(judgement.rows.iter().all(|row| !row.resolves(Arrival::Idle, world.now)));
+        assert_eq!(judgement.found.state, WindowState::NoData);
+        assert!(judgement.found.rows.iter().all(|row| row.holds == Verdict::Frozen));
+        assert!(judgement.found.rows.iter().all(|row| !row.resolves(Arrival::Idle, world.now)));
     }
     assert_eq!(world.figures(5 * MINUTE).state, WindowState::NoData);
     assert!(world.figures(HOUR).coverage_ratio() < 0.7);
@@ -248,8 +248,8 @@ fn a_source_that_lives_without_being_asked_has_no_traffic() {
         world.hear(SECOND, Count::ZERO);
     }
     let judgement = world.judge();
-    assert_eq!(judgement.state, WindowState::NoTraffic);
-    assert!(judgement.rows.iter().all(|row| row.holds == Verdict::Quiet));
+    assert_eq!(judgement.found.state, WindowState::NoTraffic);
+    assert!(judgement.found.rows.iter().all(|row| row.holds == Verdict::Quiet));
     assert_eq!(world.figures(5 * MINUTE).coverage_ratio(), 1.0);
     assert_eq!(world.figures(5 * MINUTE).error_ratio(), None);
 }
@@ -260,9 +260,9 @@ fn a_fault_during_ones_own_gap_is_judged_by_the_fastest_row_first() {
     let down_since = world.now;
     world.now = world.now.after(10 * MINUTE);
     world.presence.gap(down_since, world.now);
-    assert!(world.judge().rows.iter().take(2).all(|row| row.holds == Verdict::Frozen));
+    assert!(world.judge().found.rows.iter().take(2).all(|row| row.holds == Verdict::Frozen));
     let recovered = world.now;
-    while world.judge().firing().is_none() {
+    while world.judge().found.firing().is_none() {
         world.hear_a_second(100);
         assert!(world.now.since(recovered) < MINUTE);
     }
@@ -298,16 +298,16 @@ fn one_failure_of_ten_in_an_hour_pages_nobody() {
         let is_asked = u64::from(tick % 6 == 0);
         let is_bad = u64::from(tick == 30);
         world.hear(MINUTE, Count::observed(is_asked - is_bad, is_bad));
-        assert_eq!(world.judge().firing(), None);
+        assert_eq!(world.judge().found.firing(), None);
     }
-    assert!(world.judge().budget_remaining_ratio < 0.0, "the budget still tells it");
+    assert!(world.judge().found.budget_remaining_ratio < 0.0, "the budget still tells it");
 }
 
 #[test]
 fn a_quiet_service_that_fails_for_long_pages_after_ten_failures() {
     let mut world = quiet_service();
     let mut failures = 0;
-    while world.judge().firing().is_none() {
+    while world.judge().found.firing().is_none() {
         world.hear(6 * MINUTE / 5, Count::ZERO);
         for _ in 0..4 {
             world.hear(6 * MINUTE / 5, Count::ZERO);
@@ -346,7 +346,7 @@ fn weights_do_not_pass_for_observed_events() {
     for second in 0..60 {
         let count = if second % 10 == 0 { Count::one_bad(1000) } else { Count::ZERO };
         world.hear(SECOND, count);
-        assert_eq!(world.judge().firing(), None);
+        assert_eq!(world.judge().found.firing(), None);
     }
     assert_eq!(world.figures(HOUR).count.bad(), 6000);
 }
@@ -366,12 +366,12 @@ fn good_and_total_as_two_counters_are_judged_by_their_difference() {
 #[test]
 fn the_forecast_follows_the_burn_of_the_last_hour() {
     let mut world = World::steady(&DEFAULT_RULES, 0);
-    assert_eq!(world.judge().exhausted_at_forecast, None);
+    assert_eq!(world.judge().found.exhausted_at_forecast, None);
     (0..3_700).for_each(|_| world.hear_a_second(1));
     let judgement = world.judge();
-    let left = judgement.exhausted_at_forecast.unwrap().since(world.now);
+    let left = judgement.found.exhausted_at_forecast.unwrap().since(world.now);
     assert!(left > 2 * DAY && left < 3 * DAY, "{left:?}");
-    assert!((0.9..0.95).contains(&judgement.budget_remaining_ratio), "{judgement:?}");
+    assert!((0.9..0.95).contains(&judgement.found.budget_remaining_ratio), "{judgement:?}");
 }
 
 #[test]

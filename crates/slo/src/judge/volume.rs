@@ -30,7 +30,7 @@ pub(super) struct UsualVolume {
 
 impl UsualVolume {
     pub(super) fn of(
-        series: &mut SeriesWindows,
+        series: &SeriesWindows,
         heard: impl Heard,
         correction: VolumeCorrection,
         now: Timestamp,
@@ -39,7 +39,7 @@ impl UsualVolume {
         if correction == VolumeCorrection::Off {
             return unknown;
         }
-        let volume = series.volume(now);
+        let volume = series.volume();
         let covered_ns = heard.covered_ns(volume.from, now);
         if u128::from(covered_ns) < VOLUME_KNOWN_AFTER.as_nanos() {
             return unknown;

@@ -73,7 +73,7 @@ impl Sliced {
 
     /// Slices and bad ones among them, within the last day.
     fn told(&mut self) -> (u64, u64) {
-        let sum = self.slices.verdicts().sum(24 * HOUR, self.now).count;
+        let sum = self.slices.verdicts_mut().sum(24 * HOUR, self.now).count;
         (sum.total, sum.bad())
     }
 }
@@ -288,7 +288,7 @@ proptest! {
             heard.windows(2).any(|w| w[1] - w[0] <= 90 && w[0].max(from) < w[1].min(until))
         };
         for window in [5 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR] {
-            let sum = sliced.slices.verdicts().sum(window, sliced.now);
+            let sum = sliced.slices.verdicts_mut().sum(window, sliced.now);
             let mut expected = Count::ZERO;
             let from = sum.from.unix_s() / width;
             for slice in from..=closed.unix_s() / width {
@@ -316,7 +316,7 @@ fn united(parts: &mut [Sliced], whole: &mut Slices, late: &[u64]) -> (u64, u64) 
         late.iter().filter_map(|at_s| parts[0].slices.closed_of(at(*at_s).pane())).collect();
     let parts: Vec<&Slices> = parts.iter().map(|part| &part.slices).collect();
     let _ = whole.unite(&parts, &corrected, now);
-    let sum = whole.verdicts().sum(24 * HOUR, now).count;
+    let sum = whole.verdicts_mut().sum(24 * HOUR, now).count;
     (sum.total, sum.bad())
 }
 

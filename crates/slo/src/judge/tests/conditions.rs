@@ -135,7 +135,7 @@ fn a_forecast_fires_while_the_budget_would_not_last() {
     // At 2 % it goes in 1.5: it fires once more than half of the hour burns so fast.
     let (fired, over) = times(&mut world, 2);
     assert!((1620..1900).contains(&fired), "{fired}");
-    let left = world.judge().exhausted_at_forecast;
+    let left = world.judge().found.exhausted_at_forecast;
     assert!(left.is_none_or(|at| at.since(world.now) >= within), "{left:?}");
     assert!(over < 600, "{over}");
 }
@@ -146,9 +146,9 @@ fn a_spent_budget_alerts_only_while_it_goes_on_burning() {
     let mut world = World::steady([rule], 0);
     (0..3 * 3600).for_each(|_| world.hear_a_second(100));
     assert_eq!(world.row().holds, Verdict::Firing);
-    assert!(world.judge().budget_remaining_ratio < 0.0);
+    assert!(world.judge().found.budget_remaining_ratio < 0.0);
     (0..3660).for_each(|_| world.hear_a_second(0));
-    assert!(world.judge().budget_remaining_ratio < 0.0);
+    assert!(world.judge().found.budget_remaining_ratio < 0.0);
     assert_eq!(world.row().holds, Verdict::Quiet);
 }
 
@@ -194,8 +194,8 @@ impl Lasting {
     fn look(&mut self) -> Verdict {
         let mut judgement = self.world.judge();
         let options = self.world.options.clone();
-        let _ = self.held.follow(&options, &mut judgement, self.world.now);
-        judgement.rows[0].holds
+        let _ = self.held.follow(&options, &mut judgement.found, self.world.now);
+        judgement.found.rows[0].holds
     }
 }
 
