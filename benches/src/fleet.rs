@@ -14,6 +14,8 @@ use crate::ring::FIXED_NOW;
 pub const PANE: Duration = Duration::from_secs(5);
 const SLO_WINDOW: Duration = Duration::from_secs(30 * 24 * 3600);
 const SKEW: Duration = Duration::from_secs(60);
+/// As many as the engine reads early together.
+const BLOCK: usize = 32;
 const EVENTS_PER_PANE: u64 = 100;
 
 /// Series with the default rules over 30 days, all of which get events in every pane.
@@ -52,8 +54,9 @@ impl Fleet {
     pub fn close(&mut self) {
         self.now = self.now.after(PANE);
         self.presence.heard(self.now);
-        for series in &mut self.series {
-            series.advance(self.now);
+        for block in self.series.chunks_mut(BLOCK) {
+            SeriesWindows::warm(block.iter(), self.now);
+            block.iter_mut().for_each(|series| series.advance(self.now));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The SLI series of a tenant and the SLOs that they belong to.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -374,6 +375,13 @@ impl SeriesTable {
     /// Whether an event ever gave an SLO a group.
     pub(crate) fn has_groups(&self, slo: &Slo) -> bool {
         self.groups.contains_key(&slo.name)
+    }
+
+    /// Reads early what judging these series will read.
+    pub(crate) fn warm(&self, indices: Range<usize>, now: Timestamp) {
+        let end = indices.end.min(self.all.len());
+        let series = self.all.get(indices.start..end).unwrap_or_default().iter();
+        SeriesWindows::warm(series.map(Series::judged), now);
     }
 
     /// How many series were not taken since the table is full.

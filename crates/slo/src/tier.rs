@@ -158,6 +158,25 @@ impl Ring {
         self.chunks.get(at).map_or(Count::ZERO, |chunk| chunk.get(index as usize % CELLS))
     }
 
+    /// The number of the oldest chunk; 0 without any.
+    pub(crate) fn first_chunk(&self) -> u32 {
+        self.chunks.first().map_or(0, |chunk| chunk.number)
+    }
+
+    /// The number of the chunk that likely holds a pane, for who only wants it in the cache.
+    #[inline]
+    pub(crate) fn likely_chunk(&self, index: u32) -> u32 {
+        let guess = (index / CELLS as u32).wrapping_sub(self.first_chunk()) as usize;
+        self.chunks.get(guess).map_or(0, |chunk| chunk.number)
+    }
+
+    /// Something of where a pane's numbers lie, for who only wants them in the cache.
+    #[inline]
+    pub(crate) fn glance(&self, index: u32) -> u32 {
+        let guess = (index / CELLS as u32).wrapping_sub(self.first_chunk()) as usize;
+        self.chunks.get(guess).map_or(0, |chunk| chunk.main.glance(index as usize % CELLS))
+    }
+
     /// What the panes `from..until` hold together; steps over what was never counted.
     pub(crate) fn sum(&self, from: u32, until: u32) -> Count {
         if until == from + 1 {

@@ -27,6 +27,7 @@ mod exclusions;
 mod plan;
 mod range;
 mod snapshot;
+mod warming;
 
 use std::sync::Arc;
 use std::time::Duration;

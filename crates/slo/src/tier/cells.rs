@@ -38,14 +38,32 @@ impl Cells {
         }
     }
 
+    /// A part of one of the integers.
+    #[inline]
+    pub(super) fn glance(&self, cell: usize) -> u32 {
+        let cell = cell % CELLS;
+        match self {
+            Self::Zero => 0,
+            Self::I8(cells) => cells[cell][0] as u32,
+            Self::I16(cells) => cells[cell][0] as u32,
+            Self::I32(cells) => cells[cell][0] as u32,
+            Self::I64(cells) => cells[cell][0] as u32,
+        }
+    }
+
     pub(super) fn add(&mut self, cell: usize, values: [i64; 2]) {
         if values == [0, 0] {
             return;
         }
         let cell = cell % CELLS;
-        let [left, right] = self.get(cell);
-        let sums = [left.saturating_add(values[0]), right.saturating_add(values[1])];
-        if !self.set(cell, sums) {
+        let unfit = match self {
+            Self::Zero => Some(values),
+            Self::I8(cells) => bump(&mut cells[cell], values),
+            Self::I16(cells) => bump(&mut cells[cell], values),
+            Self::I32(cells) => bump(&mut cells[cell], values),
+            Self::I64(cells) => bump(&mut cells[cell], values),
+        };
+        if let Some(sums) = unfit {
             *self = self.widened(sums);
             self.set(cell, sums);
         }
@@ -61,19 +79,14 @@ impl Cells {
         }
     }
 
-    /// False if the values do not fit.
-    fn set(&mut self, cell: usize, values: [i64; 2]) -> bool {
-        fn store<T: TryFrom<i64>>(slot: &mut [T; 2], values: [i64; 2]) -> bool {
-            let [Ok(left), Ok(right)] = values.map(T::try_from) else { return false };
-            *slot = [left, right];
-            true
-        }
+    /// Puts in values that fit.
+    fn set(&mut self, cell: usize, values: [i64; 2]) {
         match self {
-            Self::Zero => values == [0, 0],
-            Self::I8(cells) => store(&mut cells[cell], values),
-            Self::I16(cells) => store(&mut cells[cell], values),
-            Self::I32(cells) => store(&mut cells[cell], values),
-            Self::I64(cells) => store(&mut cells[cell], values),
+            Self::Zero => {}
+            Self::I8(cells) => cells[cell] = values.map(|value| value as i8),
+            Self::I16(cells) => cells[cell] = values.map(|value| value as i16),
+            Self::I32(cells) => cells[cell] = values.map(|value| value as i32),
+            Self::I64(cells) => cells[cell] = values,
         }
     }
 
@@ -92,6 +105,20 @@ impl Cells {
             Self::I64(Box::new(std::array::from_fn(|cell| self.get(cell))))
         }
     }
+}
+
+/// Adds; the sums if they do not fit, and nothing is changed.
+#[inline]
+fn bump<T: Copy + Into<i64> + TryFrom<i64>>(
+    slot: &mut [T; 2],
+    [left, right]: [i64; 2],
+) -> Option<[i64; 2]> {
+    let sums = [slot[0].into().saturating_add(left), slot[1].into().saturating_add(right)];
+    let (Ok(left), Ok(right)) = (T::try_from(sums[0]), T::try_from(sums[1])) else {
+        return Some(sums);
+    };
+    *slot = [left, right];
+    None
 }
 
 fn sum<T: Copy + Into<i64>>(held: &[[T; 2]; CELLS], cells: Range<usize>) -> [i64; 2] {
