@@ -37,7 +37,8 @@ impl Fleet {
         let options = JudgeOptions::new(objective, SLO_WINDOW, &DEFAULT_RULES);
         let plan = Arc::new(WindowPlan::new(options.windows(), SKEW));
         let mut presence = Presence::default();
-        let mut now = FIXED_NOW.before(PANE * panes);
+        // Within the pane: what is counted at its first moment would wait for the next one.
+        let mut now = FIXED_NOW.before(PANE * panes).after(Duration::from_secs(1));
         presence.heard(now);
         let mut windows = vec![SeriesWindows::new(plan); series];
         while now < FIXED_NOW {

@@ -2,6 +2,7 @@
 //! control plane: in time, next to peers in the same run, and in instructions.
 //! `cargo bench -p benches` prints all of it; the method is in the README.
 
+pub mod beside;
 pub mod budget;
 pub mod case;
 pub mod estate;

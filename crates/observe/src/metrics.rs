@@ -317,8 +317,18 @@ impl<'a> MetricsVisitor<'a> for MetricWalk<'_, 'a> {
         self.discard();
     }
 
-    fn summary(&mut self, _: &SummaryPoint<'a>) {
-        self.state.counters.points_ignored += 1;
+    fn summary(&mut self, point: &SummaryPoint<'a>) {
+        if self.declares {
+            let view = PointView {
+                start_unix_ns: point.start_unix_ns,
+                time_unix_ns: point.time_unix_ns,
+                flags: point.flags,
+                // OTLP has no other: what summaries count only grows.
+                temporality: Temporality::Cumulative,
+                attributes: point.attributes(),
+            };
+            self.histogram_point(&view, Histogram::Summary(point.count));
+        }
         self.discard();
     }
 

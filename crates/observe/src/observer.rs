@@ -36,7 +36,8 @@ pub struct ObserverStats {
     pub future_dropped: u64,
     /// Cumulative points that found no room in their hand-over.
     pub points_dropped: u64,
-    /// Points of selected metrics that cannot be counted: no temporality, summaries, falling sums.
+    /// Points of selected metrics that cannot be counted: no temporality, falling sums, summaries
+    /// against a bound.
     pub points_ignored: u64,
     /// Entries that are alive.
     pub held: Entries,

@@ -131,7 +131,9 @@ impl<'a> MetricWalk<'_, 'a> {
         let unit = self.unit();
         for at in 0..self.slots.find(&self.plan.fields, &mut self.state.tallies.metrics) {
             let Some(sli) = self.plan.slis.get(self.slots.found(at)) else { continue };
-            if sli.is_raw || !(sli.total.can_split && sli.numerator.can_split) {
+            let bounded = sli.total.bound.is_some() || sli.numerator.bound.is_some();
+            let splits = sli.total.can_split && sli.numerator.can_split;
+            if sli.is_raw || !splits || (bounded && !histogram.has_buckets()) {
                 self.state.counters.points_ignored += 1;
                 continue;
             }

@@ -5,11 +5,14 @@ use super::split::{Boundary, Split};
 use crate::plan::Side;
 use crate::streams::Sample;
 
-/// A histogram point of either form.
+/// A point that counts observations.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Histogram<'p, 'a> {
     Explicit(&'p HistogramPoint<'a>),
     Exponential(&'p ExponentialHistogramPoint<'a>),
+    /// How many observations a summary has. Its quantiles are of a time that nobody tells (OTLP,
+    /// `SummaryDataPoint`), so that they say nothing of the observations that were counted.
+    Summary(u64),
 }
 
 /// Times and attributes that all points have.
@@ -49,10 +52,16 @@ impl PointView<'_> {
 }
 
 impl<'a> Histogram<'_, 'a> {
+    /// Whether it tells which observations lie within a bound.
+    pub(super) const fn has_buckets(self) -> bool {
+        !matches!(self, Self::Summary(_))
+    }
+
     pub(super) fn count(self) -> u64 {
         match self {
             Self::Explicit(point) => point.count,
             Self::Exponential(point) => point.count,
+            Self::Summary(count) => count,
         }
     }
 
@@ -60,6 +69,7 @@ impl<'a> Histogram<'_, 'a> {
         match self {
             Self::Explicit(point) => Split::explicit(point, limit, boundary),
             Self::Exponential(point) => Split::exponential(point, limit),
+            Self::Summary(count) => Split { below: 0, above: 0, uncertain: count },
         }
     }
 

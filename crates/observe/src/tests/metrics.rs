@@ -5,9 +5,10 @@ use model::{Counted, PointKind, PointsDelta, StreamPoint};
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
     Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
-    HistogramDataPoint, Metric, NumberDataPoint, Sum, exemplar,
+    HistogramDataPoint, Metric, NumberDataPoint, Sum, Summary, SummaryDataPoint, exemplar,
 };
 
 use super::declared::{judging, plan};
@@ -367,6 +368,36 @@ fn histograms_count_observations_within_the_bound_of_the_filter() {
     let slis = plan("metrics", "bad", good, total, "");
     let delta = judged(slis, vec![metric("wait", "By", histogram(DELTA, points()))]);
     assert_eq!(declared(&delta, "objective"), [(vec![], (10, 0))].into());
+}
+
+#[test]
+fn summaries_count_their_observations_and_are_held_against_no_bound() {
+    let of = |code: &str, count: u64| SummaryDataPoint {
+        attributes: attributes(code),
+        start_time_unix_nano: NOW.unix_ns() - 1000 * MS,
+        time_unix_nano: NOW.unix_ns(),
+        count,
+        sum: 5.0,
+        quantile_values: vec![ValueAtQuantile { quantile: 0.5, value: 0.1 }],
+        flags: 0,
+    };
+    let list = || {
+        let data_points = vec![of("code=200", 40), of("code=500", 3)];
+        vec![metric("rpc", "s", Data::Summary(Summary { data_points }))]
+    };
+    let total = r#"{ metric.name = "rpc" }"#;
+    let by_code = plan("metrics", "bad", "{ point.code = 500 }", total, "");
+    let delta = judged(by_code, list());
+    let counted: Vec<_> = told(&delta).map(|(kind, p)| (kind, p.counted, p.is_delta)).collect();
+    let of = |total, bad| Counted { total, bad, uncertain: 0 };
+    let kind = PointKind::TotalAndBad;
+    assert_eq!(counted, [(kind, of(40, 0), false), (kind, of(3, 3), false)]);
+
+    let bounded = plan("metrics", "good", "{ value < 200ms }", total, "");
+    let mut observer = judging(bounded);
+    observer.metrics(&metrics(SHOP, list()), NOW).unwrap();
+    assert_eq!(told(&observer.flush()).count(), 0);
+    assert_eq!(observer.stats().points_ignored, 2, "and that is told");
 }
 
 #[test]
