@@ -1,12 +1,14 @@
 //! Sums over windows against a real Prometheus: equal to the bit, however late and out of order
 //! the events come.
 
+mod kinds;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{AutomaticOptions, Engine, EngineOptions, Input, SloStatus};
+use engine::{AutomaticOptions, Engine, EngineOptions, Input, SloOptions, SloStatus};
 use enrich::Redactor;
 use model::Timestamp;
 use observe::{AutomaticSettings, Limits, Observer, ObserverOptions, SliPlan};
@@ -57,11 +59,15 @@ fn data_plane() -> Observer {
 }
 
 fn control_plane(start: Timestamp) -> Engine {
+    control_plane_of(Vec::new(), start)
+}
+
+fn control_plane_of(slos: Vec<SloOptions>, start: Timestamp) -> Engine {
     let options = EngineOptions {
         tenant: "default".into(),
         epoch: 1,
         seed: 7,
-        slos: Vec::new(),
+        slos,
         automatic: Some(AutomaticOptions {
             availability: objective("0.999"),
             latency: objective("0.99"),
