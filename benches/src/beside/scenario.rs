@@ -82,6 +82,15 @@ impl Scenario {
                 )
             },
             Self {
+                never_failed: true,
+                ..of(
+                    "first-minute",
+                    "all fail for 1 min, of a service that never failed",
+                    lasting(1),
+                    1.0,
+                )
+            },
+            Self {
                 rate: rare,
                 ..of("lone-error", "one request a minute, and one fails", FAULT_S..FAULT_S, 0.0)
             }

@@ -3,12 +3,14 @@
 //! Rules: OpenTelemetry metrics data model, "Resets and Gaps", "Single-Writer" and "No recorded
 //! value", with three choices where it leaves one. A number of events that drops under the same
 //! start is a reset. A stream that is seen for the first time counts in full only if it started
-//! while fogbell listened. A point whose start is before the one that is followed comes from a
+//! while fogbell listened, or its source was heard without it before: then since the source told
+//! the last time. A point whose start is before the one that is followed comes from a
 //! second writer and is dropped, until the followed one has gone stale.
 
 mod rows;
 mod spread;
 mod table;
+mod told;
 
 use std::time::Duration;
 
@@ -17,8 +19,10 @@ use model::{Count, Counted, PointKind, StreamPoint, Timestamp};
 
 pub use rows::{StreamRow, StreamRowKind};
 pub use spread::{Increment, SPREAD_PANES_MAX};
+pub use told::SOURCE_KNOWN_AFTER;
 
 use table::{Slot, Table};
+use told::Telling;
 
 /// A stream without points for this long is stale: its baseline is kept while there is room.
 pub const STREAM_STALE_AFTER: Duration = Duration::from_secs(300);
@@ -155,6 +159,7 @@ impl Streams {
         let Some(at) = self.table.find(feed, worker, point) else {
             return self.first_point(feed, worker, point, now);
         };
+        self.table.tell(at, point.time);
         let baseline = self.table.change(at)?;
         if point.ended {
             baseline.ended = true;
@@ -223,13 +228,25 @@ impl Streams {
             self.stats.refused += 1;
             return None;
         }
+        let told = self.table.telling(point.stream, feed, point.time);
         let baseline = Baseline::of(point, now);
         self.table.insert(Slot::new(point.stream, feed, baseline), Some((worker, point.id)));
-        if start_is_known(point) && point.start >= self.options.accept_start_after {
-            return gain(feed.kind, point, point.start, &Baseline::default());
+        let Some(from) = self.begun(point, told) else {
+            self.stats.unknown_starts += 1;
+            return None;
+        };
+        gain(feed.kind, point, from, &Baseline::default())
+    }
+
+    /// Since when a stream that is seen for the first time has counted, if all of it counts.
+    fn begun(&self, point: &StreamPoint, told: Option<Telling>) -> Option<Timestamp> {
+        let before = told.and_then(|told| told.before(point.time));
+        let is_new = before.is_some() && told.is_some_and(|told| told.is_known(point.time));
+        if start_is_known(point) {
+            let counts = is_new || point.start >= self.options.accept_start_after;
+            return counts.then(|| point.start.max(before.unwrap_or_default()));
         }
-        self.stats.unknown_starts += 1;
-        None
+        before.filter(|_| is_new && !point.start.is_set())
     }
 
     fn has_room(&mut self, now: Timestamp) -> bool {

@@ -73,7 +73,7 @@ pub(super) fn restore(table: &mut Table, rows: impl IntoIterator<Item = StreamRo
         let slots = read_slots(&named, &standing);
         unreadable += usize::from(slots.is_none());
         for (at, slot) in slots.unwrap_or_default() {
-            table.put(number * CHUNK_SLOTS as u32 + u32::from(at), slot);
+            table.restore(number * CHUNK_SLOTS as u32 + u32::from(at), slot);
         }
     }
     table.changes.fill(Changes::default());

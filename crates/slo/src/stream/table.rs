@@ -2,6 +2,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 use model::{StreamPoint, Timestamp};
 
+use super::told::{Telling, Tellings};
 use super::{Baseline, Feed};
 
 /// Slots that are stored together.
@@ -10,6 +11,8 @@ pub(super) const CHUNK_SLOTS: usize = 64;
 const HINTED_WORKERS_MAX: usize = 256;
 /// Up to which number streams of a worker are remembered.
 const HINTED_STREAMS_MAX: usize = 1 << 20;
+/// So many sources are remembered in any case, and twice as many as there are streams.
+const TELLINGS_MIN: usize = 1024;
 const NONE: u32 = u32::MAX;
 
 /// Baselines by slot. A slot keeps its number, so that what is stored of it can be written anew
@@ -25,6 +28,7 @@ pub(super) struct Table {
     hints: Vec<Vec<u32>>,
     /// What has changed since it was stored, by chunk.
     pub(super) changes: Vec<Changes>,
+    tellings: Tellings,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,8 @@ pub(super) struct Slot {
     pub(super) stream: u128,
     pub(super) feed: Feed,
     pub(super) baseline: Baseline,
+    /// Its source among [`Tellings`].
+    telling: u32,
     pub(super) is_live: bool,
 }
 
@@ -44,7 +50,7 @@ pub(super) struct Changes {
 
 impl Slot {
     pub(super) const fn new(stream: u128, feed: Feed, baseline: Baseline) -> Self {
-        Self { stream, feed, baseline, is_live: true }
+        Self { stream, feed, baseline, telling: NONE, is_live: true }
     }
 
     #[inline(always)]
@@ -59,6 +65,7 @@ impl Table {
             slots: Vec::new(),
             free: Vec::new(),
             index: HashTable::new(),
+            tellings: Tellings::new(hasher.clone()),
             hasher,
             hints: Vec::new(),
             changes: Vec::new(),
@@ -93,6 +100,24 @@ impl Table {
         self.slots.get_mut(at as usize).map(|slot| &mut slot.baseline)
     }
 
+    /// The source of a slot told of it.
+    #[inline]
+    pub(super) fn tell(&mut self, at: u32, time: Timestamp) {
+        let place = self.slots.get(at as usize).map_or(NONE, |slot| slot.telling);
+        if let Some(telling) = self.tellings.get_mut(place) {
+            telling.note(time);
+        }
+    }
+
+    /// What is known of a source that tells of a stream for the first time, before it did.
+    pub(super) fn telling(&mut self, stream: u128, feed: Feed, time: Timestamp) -> Option<Telling> {
+        let place = self.tellings.place(source_of(stream), feed);
+        let telling = self.tellings.get_mut(place)?;
+        let before = *telling;
+        telling.note(time);
+        Some(before)
+    }
+
     /// Adds a slot for what has none yet; `from` is the worker and its own number.
     pub(super) fn insert(&mut self, slot: Slot, from: Option<(u32, u32)>) {
         let at = match self.free.pop() {
@@ -107,8 +132,16 @@ impl Table {
     }
 
     /// Puts a slot where it was before a restart.
-    pub(super) fn put(&mut self, at: u32, slot: Slot) {
+    pub(super) fn restore(&mut self, at: u32, slot: Slot) {
+        self.put(at, slot);
+        let telling = self.slots.get(at as usize).map_or(NONE, |slot| slot.telling);
+        self.tellings.restore(telling, slot.baseline.time);
+    }
+
+    fn put(&mut self, at: u32, slot: Slot) {
         let place = at as usize;
+        let telling = self.tellings.place(source_of(slot.stream), slot.feed);
+        let slot = Slot { telling, ..slot };
         if place >= self.slots.len() {
             let vacant = Slot { is_live: false, ..slot };
             self.slots.resize(place + 1, vacant);
@@ -142,6 +175,24 @@ impl Table {
         });
         // In an order that does not follow the hashes.
         free.sort_unstable_by(|left, right| right.cmp(left));
+        if self.tellings.len() > TELLINGS_MIN.max(2 * self.len()) {
+            self.forget_tellings();
+        }
+    }
+
+    /// Lets go of sources none of whose streams is known any more.
+    fn forget_tellings(&mut self) {
+        let mut kept = Vec::new();
+        let mut moved = vec![NONE; self.tellings.len()];
+        for slot in self.slots.iter_mut().filter(|slot| slot.is_live) {
+            let Some(place) = moved.get_mut(slot.telling as usize) else { continue };
+            if *place == NONE {
+                *place = kept.len() as u32;
+                kept.push(slot.telling);
+            }
+            slot.telling = *place;
+        }
+        self.tellings.keep(&kept);
     }
 
     /// Removes up to `count` of those that may go, the ones that were taken longest ago first.
@@ -172,6 +223,11 @@ impl Table {
         }
         hints[id] = at;
     }
+}
+
+/// The resource that a stream comes from; see [`StreamPoint::source`].
+const fn source_of(stream: u128) -> u64 {
+    (stream >> 64) as u64
 }
 
 fn hash(hasher: &RandomState, stream: u128, feed: Feed) -> u64 {

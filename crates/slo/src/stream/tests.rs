@@ -59,6 +59,41 @@ fn a_stream_that_started_while_listening_counts_from_its_first_point() {
     assert_eq!(added, [Some((150, 200, 50, 50)), Some((200, 260, 10, 0))]);
 }
 
+/// As [`point`], of another stream of the same source.
+fn other(start: u64, time: u64, bad: u64) -> StreamPoint {
+    StreamPoint { stream: 8, id: 1, ..point(start, time, bad, bad) }
+}
+
+#[test]
+fn a_stream_that_its_source_did_not_tell_before_counts_since_then() {
+    let heard = |until: u64| (200..=until).step_by(60).map(|time| point(1, time, time, 0));
+    for start in [0, 1] {
+        let mut streams = streams();
+        let _ = feed(&mut streams, &heard(800).collect::<Vec<_>>());
+        // It comes in the same turn as the others, before or after them.
+        let turn = [point(1, 860, 860, 0), other(start, 860, 40)];
+        assert_eq!(feed(&mut streams, &turn)[1], Some((800, 860, 40, 40)));
+        assert_eq!(feed(&mut streams, &[other(start, 920, 45)]), [Some((860, 920, 5, 5))]);
+        let third = StreamPoint { stream: 9, id: 2, ..other(start, 920, 7) };
+        assert_eq!(feed(&mut streams, &[third]), [Some((860, 920, 7, 7))]);
+    }
+    // A source that is new itself may have told of it before anyone listened.
+    let mut streams = streams();
+    let _ = feed(&mut streams, &heard(740).collect::<Vec<_>>());
+    assert_eq!(feed(&mut streams, &[other(1, 760, 40)]), [None]);
+    let elsewhere = StreamPoint { stream: 1 << 64 | 8, ..other(1, 2000, 40) };
+    assert_eq!(feed(&mut streams, &[elsewhere]), [None]);
+}
+
+#[test]
+fn who_told_what_is_known_after_a_restart() {
+    let mut before = streams();
+    let _ = feed(&mut before, &[point(1, 200, 200, 0), point(1, 260, 260, 0)]);
+    let mut after = streams();
+    assert_eq!(after.restore(before.take_rows()), 0);
+    assert_eq!(feed(&mut after, &[other(1, 320, 40)]), [Some((260, 320, 40, 40))]);
+}
+
 #[test]
 fn a_changed_start_is_a_reset_and_counts_in_full() {
     let mut streams = streams();
