@@ -7,6 +7,9 @@ pub mod theirs;
 
 use crate::beside::scenario::Scenario;
 
+/// Why it could not be done.
+pub type Error = Box<dyn std::error::Error>;
+
 /// What one side made of a scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outcome {

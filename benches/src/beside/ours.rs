@@ -19,7 +19,7 @@ use slo::judge::DEFAULT_RULES;
 use slo::openslo::Documents;
 
 use super::scenario::{Counters, DAY_S, EVERY_S, MONTH_S, Scenario};
-use super::{Outcome, Paged};
+use super::{Error, Outcome, Paged};
 
 /// When the month begins: a midnight.
 pub const BEGIN_S: u64 = 1_793_750_400;
@@ -51,11 +51,10 @@ spec:
 
 /// What fogbell makes of a scenario.
 ///
-/// # Panics
+/// # Errors
 /// If the SLO above is none.
-#[must_use]
-pub fn outcome(scenario: &Scenario) -> Outcome {
-    let (observer, options) = options();
+pub fn outcome(scenario: &Scenario) -> Result<Outcome, Error> {
+    let (observer, options) = options()?;
     let begin = Timestamp::from_unix_s(BEGIN_S);
     let mut world = World {
         observer: Observer::new(&observer),
@@ -71,7 +70,7 @@ pub fn outcome(scenario: &Scenario) -> Outcome {
     let view = world.engine.view();
     let own = view.slos.first().and_then(|slo| slo.windows.last());
     let ratio = own.and_then(|own| own.error_ratio);
-    Outcome::of(scenario, &world.pages, ratio)
+    Ok(Outcome::of(scenario, &world.pages, ratio))
 }
 
 struct World {
@@ -131,12 +130,12 @@ impl World {
     }
 }
 
-fn options() -> (ObserverOptions, EngineOptions) {
+fn options() -> Result<(ObserverOptions, EngineOptions), Error> {
     let problems = Problems::new();
     let mut documents = Documents::new();
     documents.read("slo.yaml", SLO, &problems);
     let definitions = documents.compile(&problems);
-    let slis = SliPlan::compile(&definitions).expect("few fields");
+    let slis = SliPlan::compile(&definitions)?;
     let slos = definitions.iter().map(|slo| SloOptions {
         name: slo.name.as_str().into(),
         service: slo.service.as_str().into(),
@@ -157,7 +156,7 @@ fn options() -> (ObserverOptions, EngineOptions) {
         seed: 1,
         limits: observe::Limits::default(),
         automatic: None,
-        redactor: Arc::new(Redactor::new(&[], &[]).expect("no pattern")),
+        redactor: Arc::new(Redactor::new(&[], &[])?),
         slis: Arc::new(slis),
     };
     let engine = EngineOptions {
@@ -175,7 +174,7 @@ fn options() -> (ObserverOptions, EngineOptions) {
         raised: engine::RaisedOptions::default(),
         maintenance: Vec::new(),
     };
-    (observer, engine)
+    Ok((observer, engine))
 }
 
 fn at(second: u64) -> Timestamp {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::ours::BEGIN_S;
 use super::scenario::{DAY_S, EVERY_S, MONTH_S, Scenario};
-use super::{Outcome, Paged};
+use super::{Error, Outcome, Paged};
 
 /// What the rules are about.
 const METRIC: &str = "http_request_duration_seconds_count";
@@ -25,9 +25,6 @@ const WHOLE_MONTH: &str = "slo:sli_error:ratio_rate5m";
 const AT_THE_END: [&str; 6] = ["30m", "1h", "2h", "6h", "1d", "3d"];
 const OF_30_DAYS: &str = "slo:sli_error:ratio_rate30d";
 const STARTED_WITHIN: Duration = Duration::from_secs(60);
-
-/// Why it could not be done.
-pub type Error = Box<dyn std::error::Error>;
 
 /// Sloth's rules, cut out of the file that it generated.
 #[derive(Clone, Debug)]

@@ -32,7 +32,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         }
         let folder = Path::new(folder).join(scenario.name);
         let (sloth, fogbell) =
-            (theirs::outcome(&scenario, &rules, &folder)?, ours::outcome(&scenario));
+            (theirs::outcome(&scenario, &rules, &folder)?, ours::outcome(&scenario)?);
         let _ = std::fs::remove_dir_all(&folder);
         println!("{}", row(&scenario, sloth, fogbell));
     }

@@ -30,17 +30,17 @@ struct Kind {
     total: &'static str,
     side: &'static str,
     selected: &'static str,
-    counted: Counted,
+    told: Told,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Counted {
+enum Told {
     /// Each event at its own time, late or not.
-    ByEvent,
+    Event,
     /// All events of a tick in the pane that it ends.
-    ByTick,
+    Tick,
     /// A point a tick, bad if some event was.
-    ByPoint,
+    Point,
 }
 
 const KINDS: [Kind; 9] = [
@@ -50,7 +50,7 @@ const KINDS: [Kind; 9] = [
         total: "kind = server",
         side: "bad",
         selected: "kind = server && status = error",
-        counted: Counted::ByEvent,
+        told: Told::Event,
     },
     Kind {
         name: "logs",
@@ -58,7 +58,7 @@ const KINDS: [Kind; 9] = [
         total: "severity >= trace",
         side: "bad",
         selected: "severity >= error",
-        counted: Counted::ByEvent,
+        told: Told::Event,
     },
     of_code("increments"),
     of_code("counters"),
@@ -69,7 +69,7 @@ const KINDS: [Kind; 9] = [
         total: r#"metric.name = "gauge""#,
         side: "good",
         selected: r#"metric.name = "gauge" && value < 1"#,
-        counted: Counted::ByPoint,
+        told: Told::Point,
     },
     within("explicit"),
     within("explicit-cumulative"),
@@ -78,14 +78,14 @@ const KINDS: [Kind; 9] = [
 
 /// A metric whose points tell good from bad by an attribute.
 const fn of_code(name: &'static str) -> Kind {
-    let (signal, side, counted) = ("metrics", "bad", Counted::ByTick);
-    Kind { name, signal, total: "", side, selected: "point.code = 500", counted }
+    let (signal, side, told) = ("metrics", "bad", Told::Tick);
+    Kind { name, signal, total: "", side, selected: "point.code = 500", told }
 }
 
 /// A histogram whose bad observations lie above a bound of a bucket.
 const fn within(name: &'static str) -> Kind {
-    let (signal, side, counted) = ("metrics", "good", Counted::ByTick);
-    Kind { name, signal, total: "", side, selected: "value <= 1s", counted }
+    let (signal, side, told) = ("metrics", "good", Told::Tick);
+    Kind { name, signal, total: "", side, selected: "value <= 1s", told }
 }
 
 impl Kind {
@@ -341,7 +341,7 @@ fn every_kind_of_source_sums_as_prometheus_does() {
     for (look, (view, after_s)) in views.iter().zip(LOOKS_S).enumerate() {
         for kind in &KINDS {
             let status = find(&view.slos, kind.name);
-            let counts = look * 3 + kind.counted as usize;
+            let counts = look * 3 + kind.told as usize;
             for (window, seconds) in WINDOWS {
                 let ours = status.windows.iter().find(|w| w.window.as_secs() == seconds).unwrap();
                 let sum = |name: &str| {
