@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::Count;
 use slo::composite::{Composition, sum};
-use slo::judge::{Standing, WindowFigures, judge, judge_figures};
+use slo::judge::{Judgement, Standing, WindowFigures, judge_figures};
 use slo::slices::Slices;
 
 use crate::Engine;
@@ -45,7 +45,9 @@ impl Engine {
                 self.unite(index);
                 let Some(series) = self.series.get_mut(index) else { return };
                 let source = source_of(&self.services, &self.anything, series);
-                judge(series.judged_mut(), &source.presence, &slo.judging, now)
+                let mut judgement = Judgement::default();
+                series.judge_into(&source.presence, now, &mut judgement);
+                judgement
             }
             None => return,
         };

@@ -6,22 +6,27 @@ mod silence;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
-use alert::{Condition, Observation, Transition, TransitionKind};
+use alert::{AlertBook, Condition, Observation, Transition, TransitionKind};
 use correlate::Correlator;
 use dispatch::Routes;
 use model::{AlertState, Fingerprint, Service, Timestamp, Urgency};
 use slo::composite::Composition;
 use slo::judge::{
-    Arrival, JudgeOptions, Judgement, RowVerdict, Verdict, WindowFigures, figures_of, judge_into,
+    Arrival, Found, JudgeOptions, Judgement, RowVerdict, Verdict, WindowFigures, figures_of,
+    judge_into,
 };
+use slo::presence::Presence;
+use slo::slices::Slices;
 
 use crate::Engine;
 use crate::engine::JUDGE_ALL_EVERY;
 use crate::routes::routes_of;
 use crate::series::Series;
 use crate::services::{ServiceState, source_of};
+use crate::unwritten::Unwritten;
 
 use matching::matching_labels;
 use silence::silence_labels;
@@ -29,7 +34,7 @@ pub(crate) use telling::labels;
 use telling::{Ask, observation};
 
 /// Series whose memory is read early together, before each is judged.
-const WARMED: usize = 32;
+const BLOCK: usize = 32;
 
 impl Engine {
     /// Judges what was touched, and now and then everything; then lets incidents follow.
@@ -49,18 +54,8 @@ impl Engine {
         if all {
             self.judged_all_at = now;
         }
-        for index in 0..self.series.len() {
-            if all && index.is_multiple_of(WARMED) {
-                self.series.warm(index..index + WARMED, now);
-            }
-            let Ok(index) = u32::try_from(index) else { break };
-            let due = |series: &Series| {
-                let is_due = all || series.touched || series.alerting;
-                is_due && series.slo.composition.is_none()
-            };
-            if self.series.get(index).is_some_and(due) {
-                self.judge_series(index);
-            }
+        for from in (0..self.series.len()).step_by(BLOCK) {
+            self.judge_block(from..from + BLOCK, all);
         }
         self.judge_composites(all);
         if all {
@@ -73,20 +68,34 @@ impl Engine {
         self.follow_incidents();
     }
 
-    fn judge_series(&mut self, index: u32) {
+    /// Judges those series of a block that are due.
+    fn judge_block(&mut self, block: Range<usize>, all: bool) {
         let now = self.now;
-        let Some(series) = self.series.get_mut(index) else { return };
-        let source = source_of(&self.services, &self.anything, series);
-        if series.close_slices(source, now) {
-            self.unwritten.note(series, self.log_seq);
+        if all {
+            self.series.warm(block.clone(), now);
         }
-        let slo = Arc::clone(&series.slo);
-        // What it takes in memory is used again: an estate has very many series.
-        let windows = std::mem::take(&mut self.figures);
-        let found = series.found.take().unwrap_or_default();
-        let mut judgement = Judgement { found, windows };
-        judge_into(series.judged_mut(), &source.presence, &slo.judging, now, &mut judgement);
-        self.conclude(index, judgement);
+        let Self { series, services, anything, alerts, correlator, unwritten, figures, .. } = self;
+        let around = Surroundings { services, anything, alerts, correlator, now };
+        let (mut told, mut last) = (Vec::new(), None);
+        for series in series.block_mut(block) {
+            let is_due = all || series.touched || series.alerting;
+            if !is_due || series.slo.composition.is_some() {
+                continue;
+            }
+            let source = around.source_of(series, &mut last);
+            if series.close_slices(source, now) {
+                unwritten.note(series, self.log_seq);
+            }
+            // What it takes in memory is used again: an estate has very many series.
+            let windows = std::mem::take(figures);
+            let found = series.found.take().unwrap_or_default();
+            let mut judgement = Judgement { found, windows };
+            series.judge_into(&source.presence, now, &mut judgement);
+            *figures = around.conclude(series, source, judgement, unwritten, &mut told);
+        }
+        for (observation, routes) in told {
+            self.observe(observation, routes);
+        }
     }
 
     /// What was found of a series, with its figures as they are.
@@ -104,53 +113,14 @@ impl Engine {
         figures_of(series.judged(), presence, &series.slo.judging, series.judged_at)
     }
 
-    /// What follows from a judgement.
-    pub(crate) fn conclude(&mut self, index: u32, mut judgement: Judgement) {
-        let now = self.now;
-        let Some(series) = self.series.get_mut(index) else { return };
-        let slo = Arc::clone(&series.slo);
-        if slo.whole.is_none() && series.held.follow(&slo.judging, &mut judgement.found, now) {
-            self.unwritten.note_held(series);
-        }
-        let begins = |row: &RowVerdict| matches!(row.holds, Verdict::Firing | Verdict::Waiting);
-        if !series.alerting && !judgement.found.rows.iter().any(begins) {
-            // None of its alerts is known, and none begins.
-            self.figures = judgement.windows;
-            return series.conclude(judgement.found, now);
-        }
-        let source = source_of(&self.services, &self.anything, series);
-        let is_silent = source.presence.is_silent(now);
-        let arrival = source.arrival(&slo, now);
+    /// What follows from the judgement of a composite.
+    pub(crate) fn conclude(&mut self, index: u32, judgement: Judgement) {
+        let Self { series, services, anything, alerts, correlator, unwritten, now, .. } = self;
+        let Some(series) = series.get_mut(index) else { return };
+        let around = Surroundings { services, anything, alerts, correlator, now: *now };
         let mut told = Vec::new();
-        series.alerting = false;
-        let urgencies = [Urgency::Page, Urgency::Ticket];
-        for urgency in urgencies.into_iter().filter(|_| slo.whole.is_none()) {
-            let rows = rows_of(&slo.judging, &judgement, urgency);
-            let known = self.alerts.get(series.fingerprint(urgency)).map(|alert| alert.state);
-            let is_live = known.is_some_and(|state| state != AlertState::Inactive);
-            let is_told = matches!(known, Some(AlertState::Firing | AlertState::NoData));
-            let condition = match condition(&rows, is_silent, arrival, now) {
-                // What fires does not begin to wait again.
-                Condition::Waits if is_told => Condition::Undecided,
-                condition => condition,
-            };
-            let begins = matches!(condition, Condition::Holds | Condition::Waits);
-            series.alerting |= is_live || begins;
-            if !is_live && !begins {
-                continue;
-            }
-            // An automatic SLO wakes someone only where entry traffic is hurt (design, section 7).
-            let inside = slo.automatic.is_some()
-                && !is_entry(&self.correlator, &self.services, series.service.as_ref());
-            let asks = if inside { Urgency::Ticket } else { urgency };
-            let ask = Ask { urgency, asks, condition };
-            let firing = rows.iter().filter(|row| row.holds == Verdict::Firing);
-            let rules = firing.filter_map(|row| slo.judging.rules().get(row.rule));
-            let routes = routes_of(rules.map(|rule| (&*rule.policy, asks)));
-            told.push((observation(series, &judgement, &rows, ask), routes));
-        }
-        self.figures = judgement.windows;
-        series.conclude(judgement.found, now);
+        let source = source_of(around.services, around.anything, series);
+        let _ = around.conclude(series, source, judgement, unwritten, &mut told);
         for (observation, routes) in told {
             self.observe(observation, routes);
         }
@@ -196,6 +166,112 @@ impl Engine {
     /// The series that an alert is about.
     pub(crate) fn series_of_alert(&self, fingerprint: Fingerprint) -> Option<&Series> {
         self.series.of_alert(fingerprint)
+    }
+}
+
+/// What a judgement looks at beside the series.
+struct Surroundings<'e> {
+    services: &'e BTreeMap<Arc<Service>, ServiceState>,
+    anything: &'e ServiceState,
+    alerts: &'e AlertBook,
+    correlator: &'e Correlator,
+    now: Timestamp,
+}
+
+/// The source that was looked up last, by where its name lies: groups of an SLO follow each other.
+type LastSource<'e> = Option<(*const Service, &'e ServiceState)>;
+
+impl<'e> Surroundings<'e> {
+    fn source_of(&self, series: &Series, last: &mut LastSource<'e>) -> &'e ServiceState {
+        let name = Arc::as_ptr(series.service.as_ref().unwrap_or(&series.slo.service_first));
+        if let Some((known, source)) = *last
+            && std::ptr::eq(known, name)
+        {
+            return source;
+        }
+        let source = source_of(self.services, self.anything, series);
+        *last = Some((name, source));
+        source
+    }
+
+    /// What follows from a judgement: what is to be told is added to `told`. Gives back the memory
+    /// of its figures.
+    fn conclude(
+        &self,
+        series: &mut Series,
+        source: &ServiceState,
+        mut judgement: Judgement,
+        unwritten: &mut Unwritten,
+        told: &mut Vec<(Observation, Routes)>,
+    ) -> Vec<WindowFigures> {
+        let now = self.now;
+        if series.follow_held(&mut judgement.found, now) {
+            unwritten.note_held(series);
+        }
+        let begins = |row: &RowVerdict| matches!(row.holds, Verdict::Firing | Verdict::Waiting);
+        // Else none of its alerts is known, and none begins.
+        if series.alerting || judgement.found.rows.iter().any(begins) {
+            self.tell(series, source, &judgement, told);
+        }
+        series.conclude(judgement.found, now);
+        judgement.windows
+    }
+
+    fn tell(
+        &self,
+        series: &mut Series,
+        source: &ServiceState,
+        judgement: &Judgement,
+        told: &mut Vec<(Observation, Routes)>,
+    ) {
+        let (now, slo) = (self.now, Arc::clone(&series.slo));
+        let is_silent = source.presence.is_silent(now);
+        let arrival = source.arrival(&slo, now);
+        series.alerting = false;
+        let urgencies = [Urgency::Page, Urgency::Ticket];
+        for urgency in urgencies.into_iter().filter(|_| slo.whole.is_none()) {
+            let rows = rows_of(&slo.judging, judgement, urgency);
+            let known = self.alerts.get(series.fingerprint(urgency)).map(|alert| alert.state);
+            let is_live = known.is_some_and(|state| state != AlertState::Inactive);
+            let is_told = matches!(known, Some(AlertState::Firing | AlertState::NoData));
+            let condition = match condition(&rows, is_silent, arrival, now) {
+                // What fires does not begin to wait again.
+                Condition::Waits if is_told => Condition::Undecided,
+                condition => condition,
+            };
+            let begins = matches!(condition, Condition::Holds | Condition::Waits);
+            series.alerting |= is_live || begins;
+            if !is_live && !begins {
+                continue;
+            }
+            // An automatic SLO wakes someone only where entry traffic is hurt (design, section 7).
+            let inside = slo.automatic.is_some()
+                && !is_entry(self.correlator, self.services, series.service.as_ref());
+            let asks = if inside { Urgency::Ticket } else { urgency };
+            let ask = Ask { urgency, asks, condition };
+            let firing = rows.iter().filter(|row| row.holds == Verdict::Firing);
+            let rules = firing.filter_map(|row| slo.judging.rules().get(row.rule));
+            let routes = routes_of(rules.map(|rule| (&*rule.policy, asks)));
+            told.push((observation(series, judgement, &rows, ask), routes));
+        }
+    }
+}
+
+impl Series {
+    pub(crate) fn judge_into(
+        &mut self,
+        presence: &Presence,
+        now: Timestamp,
+        judgement: &mut Judgement,
+    ) {
+        let Self { slo, windows, slices, .. } = self;
+        let judged = slices.as_mut().map_or(windows, Slices::verdicts_mut);
+        judge_into(judged, presence, &slo.judging, now, judgement);
+    }
+
+    /// Holds back what has not held for long enough; whether what is held has changed.
+    fn follow_held(&mut self, found: &mut Found, now: Timestamp) -> bool {
+        self.slo.whole.is_none() && self.held.follow(&self.slo.judging, found, now)
     }
 }
 

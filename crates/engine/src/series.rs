@@ -377,6 +377,12 @@ impl SeriesTable {
         self.groups.contains_key(&slo.name)
     }
 
+    /// These series.
+    pub(crate) fn block_mut(&mut self, indices: Range<usize>) -> &mut [Series] {
+        let end = indices.end.min(self.all.len());
+        self.all.get_mut(indices.start..end).unwrap_or_default()
+    }
+
     /// Reads early what judging these series will read.
     pub(crate) fn warm(&self, indices: Range<usize>, now: Timestamp) {
         let end = indices.end.min(self.all.len());

@@ -46,14 +46,6 @@ impl Series {
     }
 
     /// What is judged: verdicts on slices, else events.
-    pub(crate) fn judged_mut(&mut self) -> &mut SeriesWindows {
-        match &mut self.slices {
-            Some(slices) => slices.verdicts_mut(),
-            None => &mut self.windows,
-        }
-    }
-
-    /// What was judged.
     pub(crate) fn judged(&self) -> &SeriesWindows {
         self.slices.as_ref().map_or(&self.windows, Slices::verdicts)
     }
