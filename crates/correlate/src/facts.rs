@@ -78,7 +78,8 @@ pub(crate) fn share(part: u64, whole: u64) -> f64 {
 
 /// Whether a share of bad events is more than usual: a multiple of what is usual, or so much more
 /// that no multiple is needed, and no trifle.
-pub(crate) fn stands_out(now: f64, usual: f64) -> bool {
+#[must_use]
+pub fn stands_out(now: f64, usual: f64) -> bool {
     now >= BAD_SHARE_MIN.max((usual * BAD_SHARE_RATIO).min(usual + BAD_SHARE_RISE))
 }
 

@@ -33,6 +33,7 @@ mod words;
 pub use correlator::Correlator;
 pub use diagnosis::Diagnosis;
 pub use explain::EXPLAIN_REACH;
+pub use facts::stands_out;
 pub use memory::OPERATION_BYTES_MAX;
 pub use place::SUBJECT_LABELS;
 pub use unseen::Unseen;

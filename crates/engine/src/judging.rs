@@ -10,13 +10,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use alert::{AlertBook, Condition, Observation, Transition, TransitionKind};
-use correlate::Correlator;
+use correlate::{Correlator, stands_out};
 use dispatch::Routes;
-use model::{AlertState, Fingerprint, Service, Timestamp, Urgency};
+use model::{AlertState, AutomaticSli, Fingerprint, Service, Timestamp, Urgency};
 use slo::composite::Composition;
 use slo::judge::{
-    Arrival, Found, JudgeOptions, Judgement, RowVerdict, Verdict, WindowFigures, figures_of,
-    judge_into,
+    Arrival, FASTEST_ROW_COVERED_MIN, Found, JudgeOptions, Judgement, RowVerdict, Verdict,
+    WindowFigures, figures_of, judge_into,
 };
 use slo::presence::Presence;
 use slo::slices::Slices;
@@ -209,6 +209,7 @@ impl<'e> Surroundings<'e> {
             unwritten.note_held(series);
         }
         let begins = |row: &RowVerdict| matches!(row.holds, Verdict::Firing | Verdict::Waiting);
+        series.learn_usual(&judgement);
         // Else none of its alerts is known, and none begins.
         if series.alerting || judgement.found.rows.iter().any(begins) {
             self.tell(series, source, &judgement, told);
@@ -247,7 +248,8 @@ impl<'e> Surroundings<'e> {
             // An automatic SLO wakes someone only where entry traffic is hurt (design, section 7).
             let inside = slo.automatic.is_some()
                 && !is_entry(self.correlator, self.services, series.service.as_ref());
-            let asks = if inside { Urgency::Ticket } else { urgency };
+            let asks =
+                if inside || !series.stands_out(judgement) { Urgency::Ticket } else { urgency };
             let ask = Ask { urgency, asks, condition };
             let firing = rows.iter().filter(|row| row.holds == Verdict::Firing);
             let rules = firing.filter_map(|row| slo.judging.rules().get(row.rule));
@@ -269,10 +271,42 @@ impl Series {
         judge_into(judged, presence, &slo.judging, now, judgement);
     }
 
+    /// Notes how few requests are slow when few are: at most, since a few of them tell it roughly.
+    fn learn_usual(&mut self, judgement: &Judgement) {
+        let Some(shortest) = judgement.windows.first().filter(|_| self.is_guess()) else { return };
+        if shortest.covered < FASTEST_ROW_COVERED_MIN || shortest.count.total == 0 {
+            return;
+        }
+        let at_most = ratio_at_most(shortest.count.bad(), shortest.count.total);
+        let least = self.least_bad_ratio.unwrap_or(1.0);
+        self.least_bad_ratio = Some(least.min(at_most));
+    }
+
+    /// Whether more is bad than ever was usual. A service that was never fast is no emergency,
+    /// unless somebody declared that it has to be.
+    fn stands_out(&self, judgement: &Judgement) -> bool {
+        let ratio = judgement.windows.first().and_then(WindowFigures::error_ratio);
+        let usual = self.least_bad_ratio.filter(|_| self.is_guess());
+        usual.zip(ratio).is_none_or(|(usual, ratio)| stands_out(ratio, usual))
+    }
+
+    fn is_guess(&self) -> bool {
+        self.slo.automatic == Some(AutomaticSli::Latency)
+    }
+
     /// Holds back what has not held for long enough; whether what is held has changed.
     fn follow_held(&mut self, found: &mut Found, now: Timestamp) -> bool {
         self.slo.whole.is_none() && self.held.follow(&self.slo.judging, found, now)
     }
+}
+
+/// The upper end of Wilson's interval of a share, at two standard errors (Wilson, "Probable
+/// Inference, the Law of Succession, and Statistical Inference", 1927).
+fn ratio_at_most(bad: u64, total: u64) -> f64 {
+    const Z: f64 = 2.0;
+    let (n, share) = (total as f64, bad.min(total) as f64 / total as f64);
+    let spread = (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (share + Z * Z / (2.0 * n) + Z * spread) / (1.0 + Z * Z / n)
 }
 
 fn rows_of<'j>(

@@ -38,6 +38,7 @@ struct SeriesRow {
     windows: WindowsSnapshot,
     good_total: i64,
     bad_total: i64,
+    least_bad_ratio: Option<f64>,
     exemplars: Vec<BadEvent>,
 }
 
@@ -292,6 +293,7 @@ impl Engine {
             series.windows = SeriesWindows::restore(plan, &row.windows).ok()?;
             series.good_total = row.good_total;
             series.bad_total = row.bad_total;
+            series.least_bad_ratio = row.least_bad_ratio;
             series.exemplars = row.exemplars.into();
         }
         Some(row.next_seq)
@@ -410,6 +412,7 @@ fn row_of(series: &Series, next_seq: u64) -> SeriesRow {
         windows: series.windows.snapshot(),
         good_total: series.good_total,
         bad_total: series.bad_total,
+        least_bad_ratio: series.least_bad_ratio,
         exemplars: series.exemplars.iter().cloned().collect(),
     }
 }

@@ -88,6 +88,9 @@ pub(crate) struct Series {
     pub(crate) bad_total: i64,
     /// Counted since it was last judged.
     pub(crate) touched: bool,
+    /// The least share of bad events that was ever seen over its shortest window, at most, of an
+    /// automatic latency SLO; `None` = not yet.
+    pub(crate) least_bad_ratio: Option<f64>,
     /// One of its alerts fires, so that it is judged at every turn.
     pub(crate) alerting: bool,
     /// The first entry of the log that its last checkpoint does not cover.
@@ -448,6 +451,7 @@ impl Series {
             good_total: 0,
             bad_total: 0,
             touched: false,
+            least_bad_ratio: None,
             alerting: false,
             dirty_from: None,
         };

@@ -24,6 +24,7 @@ mod restarts;
 mod sides;
 mod slices;
 mod sources;
+mod usual;
 
 const START_S: u64 = 1_795_400_000;
 
