@@ -15,7 +15,7 @@ pub const PANE: Duration = Duration::from_secs(5);
 const SLO_WINDOW: Duration = Duration::from_secs(30 * 24 * 3600);
 const SKEW: Duration = Duration::from_secs(60);
 /// As many as the engine reads early together.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 const EVENTS_PER_PANE: u64 = 100;
 
 /// Series with the default rules over 30 days, all of which get events in every pane.

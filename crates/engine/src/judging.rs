@@ -34,7 +34,7 @@ pub(crate) use telling::labels;
 use telling::{Ask, observation};
 
 /// Series whose memory is read early together, before each is judged.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 
 impl Engine {
     /// Judges what was touched, and now and then everything; then lets incidents follow.

@@ -7,7 +7,7 @@ use slo::judge::{Judgement, WindowFigures};
 use slo::slices::Slicing;
 
 use crate::series::Series;
-use crate::services::ServiceState;
+use crate::services::{ServiceState, source_of};
 use crate::{
     Dropped, Engine, SOURCES_MAX, SliceCount, SloStatus, SourceStatus, View, WindowStatus,
 };
@@ -90,10 +90,18 @@ impl Engine {
         }
     }
 
+    /// Whether it counts spans, the one thing that comes with weights.
+    fn may_be_sampled(&self, series: &Series) -> bool {
+        let counts_events = series.slo.slicing.is_none() && series.slo.composition.is_none();
+        let source = source_of(&self.services, &self.anything, series);
+        counts_events && source.signal_of(&series.slo) == Some(Telemetry::Traces)
+    }
+
     fn windows(&self, series: &Series, judgement: &Judgement) -> Vec<WindowStatus> {
         let figures = judgement.windows.iter().enumerate();
         let windows = figures.map(|(at, figures)| WindowStatus {
             slices: series.slo.verdicts_by().map(|slicing| slices(slicing, figures)),
+            bad_error: if self.may_be_sampled(series) { figures.count.bad_error() } else { 0.0 },
             ..window(
                 figures,
                 self.events_in(series, at).unwrap_or(figures.count),
@@ -119,6 +127,7 @@ fn window(
         window: figures.window,
         total: events.total,
         bad: events.bad(),
+        bad_error: 0.0,
         slices: None,
         error_ratio: figures.error_ratio(),
         burn_rate: figures.burn_rate,

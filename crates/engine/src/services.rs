@@ -79,7 +79,7 @@ impl ServiceState {
     }
 
     /// The signal that an SLO reads; `None` of a composite.
-    fn signal_of(&self, slo: &Slo) -> Option<Telemetry> {
+    pub(crate) fn signal_of(&self, slo: &Slo) -> Option<Telemetry> {
         let automatic = slo.automatic.map(|sli| {
             let has_histograms = self.histograms_since[sli as usize].is_set();
             if has_histograms { Telemetry::Metrics } else { Telemetry::Traces }

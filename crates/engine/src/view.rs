@@ -158,6 +158,9 @@ pub struct WindowStatus {
     pub total: u64,
     /// Bad ones among them.
     pub bad: u64,
+    /// Standard error of the bad ones, where spans are sampled and both are estimates; zero where
+    /// each was seen.
+    pub bad_error: f64,
     /// Closed slices of time in it, where they are judged in place of events.
     pub slices: Option<SliceCount>,
     /// Bad per total of what is judged; `None` without any.

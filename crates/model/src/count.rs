@@ -51,6 +51,15 @@ impl Count {
         }
     }
 
+    /// Standard error of the bad events where they are an estimate: of a sample in which each that
+    /// was seen stands for as many (Horvitz and Thompson, "A Generalization of Sampling Without
+    /// Replacement", 1952). Zero where each was seen.
+    #[must_use]
+    pub fn bad_error(self) -> f64 {
+        let (bad, seen) = (self.bad() as f64, self.bad_observed as f64);
+        if seen == 0.0 { 0.0 } else { (bad * (bad / seen - 1.0).max(0.0)).sqrt() }
+    }
+
     /// Bad events that were seen one by one. Where good and total come as two counters, none is,
     /// and none is weighted either.
     #[must_use]
@@ -98,6 +107,16 @@ impl SubAssign for Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_has_an_error_and_what_was_seen_has_none() {
+        assert_eq!(Count::observed(90, 10).bad_error(), 0.0);
+        assert_eq!(Count::ZERO.bad_error(), 0.0);
+        let mut sampled = Count::ZERO;
+        (0..25).for_each(|_| sampled += Count::one_bad(101));
+        // A share of 1 in 101 of 2,525.
+        assert_eq!(sampled.bad_error(), (2525.0_f64 * 100.0).sqrt());
+    }
 
     #[test]
     fn bad_stays_between_zero_and_the_total() {

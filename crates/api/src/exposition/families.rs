@@ -42,7 +42,7 @@ const fn counter(name: &'static str, help: &'static str) -> Head {
 const RATIO: Option<&str> = Some("ratio");
 const SECONDS: Option<&str> = Some("seconds");
 
-const FAMILIES: [Family; 18] = [
+const FAMILIES: [Family; 19] = [
     Family {
         head: Head {
             name: "slo",
@@ -170,6 +170,16 @@ const FAMILIES: [Family; 18] = [
                 let good = own.total.saturating_sub(own.bad);
                 writer.count(head, shown.with("result", "good"), good, None);
             }
+        },
+    },
+    Family {
+        head: gauge(
+            "slo_window_bad_standard_error",
+            None,
+            "Standard error of a window's bad events, where spans are sampled; absent where each was seen.",
+        ),
+        write: |writer, head, shown| {
+            shown.each_window(writer, head, |w| Some(w.bad_error).filter(|error| *error > 0.0));
         },
     },
     Family {

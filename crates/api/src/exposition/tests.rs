@@ -23,6 +23,7 @@ fn window(minutes: u32, total: u64, bad: u64) -> WindowStatus {
         window: MINUTE * minutes,
         total,
         bad,
+        bad_error: if minutes == 5 { 1.5 } else { 0.0 },
         slices: None,
         error_ratio: (total > 0).then(|| bad as f64 / total as f64),
         burn_rate: bad as f64 / 4.0,

@@ -225,6 +225,7 @@ fn window(slo: &SloStatus, window: &WindowStatus) -> Value {
         "windowSeconds": window.window.as_secs(),
         "total": window.total,
         "bad": window.bad,
+        "badStandardError": (window.bad_error > 0.0).then_some(window.bad_error),
         "slices": window.slices.map(|slices| json!({ "total": slices.total, "bad": slices.bad })),
         "errorRatio": window.error_ratio,
         "burnRate": window.burn_rate,

@@ -260,3 +260,20 @@ fn a_filter_that_matches_nothing_is_told_apart_from_an_idle_service() {
     world.run(10, spans_of(&["shop"]));
     assert_eq!(world.summaries("SloMatchesNothing").len(), 1);
 }
+
+#[test]
+fn numbers_of_sampled_spans_come_with_their_error() {
+    let mut world = World::new();
+    world.pass(60, &[("shop", BROKEN)]);
+    let error = |world: &World| world.engine.view().slos[0].windows[0].bad_error;
+    assert_eq!(error(&world), 0.0, "each was seen");
+    let mut sampled = delta("shop", BROKEN, world.now);
+    let mut count = Count::one_good(100);
+    (0..25).for_each(|_| count += Count::one_bad(100));
+    sampled.series[0].panes[0].count = count;
+    world.handle(Input::Delta(Box::new(sampled)));
+    world.pass(1, &[("shop", BROKEN)]);
+    // 3,050 of the 5,550 were seen.
+    let (bad, seen) = (61.0 * 50.0 + 2500.0, 61.0 * 50.0 + 25.0);
+    assert!((error(&world) - f64::sqrt(bad * (bad / seen - 1.0))).abs() < 1e-6);
+}

@@ -53,6 +53,8 @@ struct Window {
     burn_rate: f64,
     coverage_ratio: f64,
     from: Option<String>,
+    /// Where spans are sampled.
+    bad_standard_error: Option<f64>,
     /// Of a window that follows the calendar.
     ends_at: Option<String>,
     /// What maintenance leaves out.
@@ -200,6 +202,12 @@ impl JudgedWith {
                 "         maintenance leaves out {good} good and {bad} bad events{doubt}"
             ));
         }
+        if let Some(error) = window.bad_standard_error {
+            notes.push(format!(
+                "         sampled: {} bad events were seen and stand for {}, give or take {error:.0}",
+                self.bad_observed, self.bad
+            ));
+        }
         if self.expected_total > total {
             notes.push(format!(
                 "         little traffic: judged as if there were {} events, as is usual",
@@ -237,7 +245,7 @@ mod tests {
         let body = r#"{"slos":[{"name":"checkout","service":"shop","group":{"route":"/buy"},
             "objective":0.999,"windowSeconds":2592000,"state":"DATA","budgetRemainingRatio":-0.5,
             "exhaustedAt":null,"windows":[{"windowSeconds":300,"errorRatio":0.25,"burnRate":12.5,
-            "coverageRatio":0.5,"from":"2026-11-27T08:00:00Z",
+            "coverageRatio":0.5,"from":"2026-11-27T08:00:00Z","badStandardError":6.6,
             "excluded":{"good":7,"bad":3,"unsure":2}}],"judgedWith":[{"windowSeconds":300,
             "good":15,"bad":5,"badObserved":5,"uncertain":2,"expectedTotal":40,
             "coveredSeconds":150.0}],"rules":[{"rule":"burn rate above 14.4 over 1h and 5m",
@@ -255,6 +263,7 @@ mod tests {
             "arrived until 2026-11-27T08:04:59Z; of late, the oldest came 12.2 s",
             "judged as if there were 40 events",
             "5 bad events were seen one by one: below 10 nothing fires",
+            "sampled: 5 bad events were seen and stand for 5, give or take 7",
             "bad is 3 to 7",
             "leaves out 7 good and 3 bad events; 2 at its edges",
             "quiet    page    burn rate above 14.4",
