@@ -40,11 +40,13 @@ impl SeriesWindows {
     /// that what waits is added to.
     fn moving(&self, floor: u32, read: impl Fn(&Ring, u32) -> u32) -> u32 {
         let mut sum = 0;
-        if floor != self.floor {
-            let due = self.runs.iter().zip(&self.plan.windows).filter(|(run, _)| floor >= run.due);
-            for (run, window) in due {
-                let ring = self.rings.get(window.tier as usize);
-                sum ^= ring.map_or(0, |ring| read(ring, window.tier.index(run.first)));
+        let is_coarse_due = floor >= self.coarse_due;
+        for (run, window) in self.runs.iter().zip(&self.plan.windows) {
+            if floor == self.floor || (window.tier != Tier::FiveSeconds && !is_coarse_due) {
+                break;
+            }
+            if let Some(ring) = self.rings.get(window.tier as usize).filter(|_| floor >= run.due) {
+                sum ^= read(ring, window.tier.index(run.first));
             }
         }
         if let Some(held) = self.pending.first() {
