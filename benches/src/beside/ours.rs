@@ -136,21 +136,7 @@ fn options() -> Result<(ObserverOptions, EngineOptions), Error> {
     documents.read("slo.yaml", SLO, &problems);
     let definitions = documents.compile(&problems);
     let slis = SliPlan::compile(&definitions)?;
-    let slos = definitions.iter().map(|slo| SloOptions {
-        name: slo.name.as_str().into(),
-        service: slo.service.as_str().into(),
-        signal: slo.indicator.signal(),
-        objective: slo.objective,
-        window: slo.window,
-        calendar: None,
-        slicing: slo.slicing,
-        rules: None,
-        no_data: Vec::new(),
-        composite: None,
-        part_of: None,
-        group_by: Vec::new(),
-        runbook: None,
-    });
+    let slos = definitions.iter().map(SloOptions::from);
     let observer = ObserverOptions {
         worker: 0,
         seed: 1,

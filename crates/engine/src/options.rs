@@ -4,7 +4,7 @@ use std::time::Duration;
 use correlate::SUBJECT_LABELS;
 use model::{Maintenance, Telemetry};
 use slo::judge::{AlertRule, BurnRateRule, NoDataRule, Objective};
-use slo::openslo::Composite;
+use slo::openslo::{Composite, Indicator, SloDefinition};
 use slo::slices::Slicing;
 use slo::window::Calendar;
 
@@ -86,6 +86,32 @@ pub struct SloOptions {
     pub group_by: Vec<Arc<str>>,
     /// Where to read what to do.
     pub runbook: Option<String>,
+}
+
+impl From<&SloDefinition> for SloOptions {
+    /// As it is declared; its calendar is for whoever knows time zones to add.
+    fn from(slo: &SloDefinition) -> Self {
+        let composite = match &slo.indicator {
+            Indicator::Composite(composite) => Some(composite.clone()),
+            Indicator::Ratio { .. } | Indicator::Raw { .. } => None,
+        };
+        let group_by = slo.indicator.group_by().iter().map(|field| field.to_string().into());
+        Self {
+            name: slo.name.as_str().into(),
+            service: slo.service.as_str().into(),
+            signal: slo.indicator.signal(),
+            objective: slo.objective,
+            window: slo.window,
+            calendar: None,
+            slicing: slo.slicing,
+            rules: slo.rules.clone(),
+            no_data: slo.no_data.clone(),
+            composite,
+            part_of: slo.part_of.as_deref().map(Into::into),
+            group_by: group_by.collect(),
+            runbook: slo.runbook.clone(),
+        }
+    }
 }
 
 /// The SLOs that every serving service gets.

@@ -11,7 +11,7 @@ use engine::{AutomaticOptions, EngineOptions, RaisedOptions, SloOptions};
 use enrich::{RedactError, Redactor};
 use observe::{AutomaticSettings, Limits, ObserverOptions, SliPlan};
 use receive::GateOptions;
-use slo::openslo::{Indicator, SloDefinition};
+use slo::openslo::SloDefinition;
 use telemetry::Recorder;
 
 /// Share of `limits.memory_bytes` that requests in flight may take.
@@ -184,25 +184,11 @@ pub fn redactor(config: &Config) -> Result<Redactor, RedactError> {
 }
 
 fn slo_options(slo: &SloDefinition, config: &Config) -> SloOptions {
-    let composite = match &slo.indicator {
-        Indicator::Composite(composite) => Some(composite.clone()),
-        Indicator::Ratio { .. } | Indicator::Raw { .. } => None,
-    };
     SloOptions {
-        name: slo.name.as_str().into(),
-        service: slo.service.as_str().into(),
-        signal: slo.indicator.signal(),
-        objective: slo.objective,
-        window: slo.window,
         // What is wrong with one was told when the configuration was read.
         calendar: slo.calendar.as_ref().and_then(|window| config::calendar_of(window).ok()),
-        slicing: slo.slicing,
         rules: Some(slo.rules_or(&config.alerting.rules)),
-        no_data: slo.no_data.clone(),
-        composite,
-        part_of: slo.part_of.as_deref().map(Into::into),
-        group_by: slo.indicator.group_by().iter().map(|field| field.to_string().into()).collect(),
-        runbook: slo.runbook.clone(),
+        ..SloOptions::from(slo)
     }
 }
 

@@ -151,21 +151,7 @@ fn planes() -> (Observer, Engine) {
     let definitions = documents.compile(&problems);
     let problems: Vec<_> = problems.into_sorted().iter().map(ToString::to_string).collect();
     assert!(problems.is_empty(), "{problems:#?}");
-    let slos = definitions.iter().map(|slo| SloOptions {
-        name: slo.name.as_str().into(),
-        service: slo.service.as_str().into(),
-        signal: slo.indicator.signal(),
-        objective: slo.objective,
-        window: slo.window,
-        calendar: None,
-        slicing: slo.slicing,
-        rules: None,
-        no_data: Vec::new(),
-        composite: None,
-        part_of: None,
-        group_by: Vec::new(),
-        runbook: None,
-    });
+    let slos = definitions.iter().map(SloOptions::from);
     let observer = Observer::new(&ObserverOptions {
         worker: 0,
         seed: 7,

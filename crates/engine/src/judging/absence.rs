@@ -220,18 +220,28 @@ impl Engine {
             return;
         }
         let condition = if summary.is_some() { Condition::Holds } else { Condition::Clear };
-        let summary = summary.map(|summary| ("summary".to_owned(), summary));
-        let observation = Observation {
-            labels,
-            annotations: summary.into_iter().collect(),
-            condition,
-            urgency: Urgency::Ticket,
-            severity: Severity::Warning,
-            service: alert.service.clone(),
-            slo: None,
-            external: false,
-        };
+        let observation = ticket(labels, alert.service.clone(), condition, summary);
         self.observe(observation, Routes::default());
+    }
+}
+
+/// A ticket about telemetry, which nobody declared.
+pub(super) fn ticket(
+    labels: Labels,
+    service: Option<Arc<Service>>,
+    condition: Condition,
+    summary: Option<String>,
+) -> Observation {
+    let summary = summary.map(|summary| ("summary".to_owned(), summary));
+    Observation {
+        labels,
+        annotations: summary.into_iter().collect(),
+        condition,
+        urgency: Urgency::Ticket,
+        severity: Severity::Warning,
+        service,
+        slo: None,
+        external: false,
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Condition, Observation};
+use alert::Condition;
 use dispatch::Routes;
-use model::{Fingerprint, Labels, Severity, Telemetry, Urgency};
+use model::{Fingerprint, Labels, Telemetry};
 use slo::duration_text;
 use slo::rhythm::KNOWN_AFTER;
 
-use super::absence::about;
+use super::absence::{about, ticket};
 use crate::Engine;
 use crate::series::{Series, Slo};
 use crate::services::source_named;
@@ -44,17 +44,7 @@ impl Engine {
                 Matching::Something => (Condition::Clear, None),
                 Matching::Unclear => (Condition::Undecided, None),
             };
-            let summary = summary.map(|summary| ("summary".to_owned(), summary));
-            let observation = Observation {
-                labels,
-                annotations: summary.into_iter().collect(),
-                condition,
-                urgency: Urgency::Ticket,
-                severity: Severity::Warning,
-                service: None,
-                slo: None,
-                external: false,
-            };
+            let observation = ticket(labels, None, condition, summary);
             self.observe(observation, Routes::default());
         }
     }

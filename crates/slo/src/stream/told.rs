@@ -32,6 +32,10 @@ pub(super) struct Telling {
 }
 
 impl Telling {
+    fn hash(&self, hasher: &RandomState) -> u64 {
+        hasher.hash_one((self.source, self.feed.series, self.feed.kind as u8))
+    }
+
     /// Notes a point of this time.
     #[inline]
     pub(super) fn note(&mut self, time: Timestamp) {
@@ -63,21 +67,19 @@ impl Tellings {
     /// The place of a source and feed, made if it is new.
     pub(super) fn place(&mut self, source: u64, feed: Feed) -> u32 {
         let Self { all, index, hasher } = self;
-        let hash = |telling: &Telling| {
-            hasher.hash_one((telling.source, telling.feed.series, telling.feed.kind as u8))
-        };
         let zero = Timestamp::ZERO;
         let new = Telling { source, feed, since: zero, newest: zero, previous: zero };
         let is_it = |at: &u32| {
             all.get(*at as usize).is_some_and(|known| known.source == source && known.feed == feed)
         };
-        if let Some(at) = index.find(hash(&new), is_it) {
+        let hash = new.hash(hasher);
+        if let Some(at) = index.find(hash, is_it) {
             return *at;
         }
         // Fewer than streams, of which there are fewer than 2^32.
         let at = all.len() as u32;
         all.push(new);
-        index.insert_unique(hash(&new), at, |at| all.get(*at as usize).map_or(0, hash));
+        index.insert_unique(hash, at, |at| hash_at(all, *at, hasher));
         at
     }
 
@@ -100,16 +102,15 @@ impl Tellings {
 
     /// Goes on with these alone, whose places become 0, 1 and so on.
     pub(super) fn keep(&mut self, places: &[u32]) {
-        let kept = places.iter().filter_map(|at| self.all.get(*at as usize).copied()).collect();
-        let old = std::mem::replace(&mut self.all, kept);
-        drop(old);
-        self.index.clear();
         let Self { all, index, hasher } = self;
-        let hash = |telling: &Telling| {
-            hasher.hash_one((telling.source, telling.feed.series, telling.feed.kind as u8))
-        };
-        for (at, telling) in (0..).zip(all.iter()) {
-            index.insert_unique(hash(telling), at, |at| all.get(*at as usize).map_or(0, hash));
+        *all = places.iter().filter_map(|at| all.get(*at as usize).copied()).collect();
+        index.clear();
+        for at in 0..all.len() as u32 {
+            index.insert_unique(hash_at(all, at, hasher), at, |at| hash_at(all, *at, hasher));
         }
     }
+}
+
+fn hash_at(all: &[Telling], at: u32, hasher: &RandomState) -> u64 {
+    all.get(at as usize).map_or(0, |telling| telling.hash(hasher))
 }
