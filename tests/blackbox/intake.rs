@@ -189,6 +189,12 @@ fn spans_of_the_future_and_of_last_year_are_dropped_and_counted() {
     let bad = format!("slo_events_total{{{labels},result=\"bad\"}}");
     wait::until("the SLO", LIMIT, || fogbell.metric(&bad));
     assert_eq!(fogbell.metric(&bad), Some(0.0), "no window may hold them");
+    let source = "service_name=\"storefront\",service_namespace=\"shop\",\
+                  deployment_environment_name=\"production\",signal=\"traces\"";
+    let ahead = fogbell.metric(&format!("slo_source_clock_ahead_seconds{{{source}}}"));
+    assert!(ahead.is_some_and(|seconds| seconds > 3500.0), "{ahead:?}");
+    let live = fogbell.metric(&format!("slo_source_state{{{source},state=\"live\"}}"));
+    assert_eq!(live, Some(1.0), "a few odd spans are no wrong clock");
     check_alive(&fogbell);
 }
 

@@ -30,14 +30,17 @@ pub struct SourceClock {
 struct Measured {
     /// Which stretch, counted from the Unix epoch.
     stretch: u32,
-    /// Whether any event was taken in it.
+    /// Whether any event was taken in it, and whether any came, taken or too far in the future.
     any: bool,
+    came: bool,
     /// How old the oldest event was when it came.
     lateness_ns: u64,
     /// The least age of what was the newest event of a hand-over.
     lag_min_ns: u64,
     /// How far an event lay in the future when it came.
     ahead_ns: u64,
+    /// The least of what was that of the newest event of a hand-over.
+    ahead_min_ns: u64,
 }
 
 /// What can be said of a source.
@@ -144,7 +147,7 @@ impl SourceClock {
             SourceState::Absent
         } else if self.rhythm.silence(now) > silence_after {
             SourceState::Idle
-        } else if self.clock_ahead(now) >= AHEAD_AFTER {
+        } else if self.is_ahead(now) {
             SourceState::Ahead
         } else if self.is_late(now) {
             SourceState::Late
@@ -159,6 +162,16 @@ impl SourceClock {
         spans_a_stretch && self.lag(now).is_some_and(|lag| lag > LATE_AFTER)
     }
 
+    /// Whether whatever came lay in the future, for a whole stretch at least: one odd event is no
+    /// clock.
+    fn is_ahead(&self, now: Timestamp) -> bool {
+        let spans_a_stretch = self.before.came && self.before.stretch + 1 == stretch_of(now);
+        let came = self.measured(now).filter(|measured| measured.came);
+        let least = came.map(|measured| measured.ahead_min_ns).min();
+        let least = Duration::from_nanos(least.unwrap_or_default());
+        spans_a_stretch && least >= AHEAD_AFTER
+    }
+
     fn measured(&self, now: Timestamp) -> impl Iterator<Item = &Measured> {
         let since = stretch_of(now).saturating_sub(1);
         [&self.now, &self.before].into_iter().filter(move |measured| measured.stretch >= since)
@@ -168,8 +181,10 @@ impl SourceClock {
 impl Measured {
     fn add(&mut self, times: EventTimes, now: Timestamp) {
         let ns = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        let newest = times.newest.max(times.future);
-        self.ahead_ns = self.ahead_ns.max(ns(newest.since(now)));
+        let ahead_ns = ns(times.newest.max(times.future).since(now));
+        self.ahead_ns = self.ahead_ns.max(ahead_ns);
+        self.ahead_min_ns = if self.came { self.ahead_min_ns.min(ahead_ns) } else { ahead_ns };
+        self.came = true;
         if !times.newest.is_set() {
             return;
         }
@@ -230,8 +245,14 @@ mod tests {
         world.clock.hear(EventTimes { oldest: ahead, newest: ahead, future: ahead }, world.now);
         assert_eq!(world.clock.watermark(), world.now);
         assert_eq!(world.clock.clock_ahead(world.now), 30 * SECOND);
+        assert_eq!(world.state(), SourceState::Live, "one event is no clock");
+        for _ in 0..2 * MEASURED_FOR.as_secs() {
+            world.now = world.now.after(SECOND);
+            let ahead = world.now.after(6 * SECOND);
+            world.clock.hear(EventTimes { oldest: ahead, newest: ahead, future: ahead }, world.now);
+        }
         assert_eq!(world.state(), SourceState::Ahead);
-        world.pass(2 * MEASURED_FOR, SECOND, SECOND);
+        world.pass(SECOND, SECOND, SECOND);
         assert_eq!(world.state(), SourceState::Live);
     }
 
