@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ours::BEGIN_S;
-use super::scenario::{DAY_S, EVERY_S, MONTH_S, Scenario};
+use super::scenario::{Counters, DAY_S, EVERY_S, MONTH_S, Scenario};
 use super::{Error, Outcome, Paged};
 
 /// What the rules are about.
@@ -24,11 +24,16 @@ const EVALUATED_EVERY_S: u64 = 30;
 const WHOLE_MONTH: &str = "slo:sli_error:ratio_rate5m";
 const AT_THE_END: [&str; 6] = ["30m", "1h", "2h", "6h", "1d", "3d"];
 const OF_30_DAYS: &str = "slo:sli_error:ratio_rate30d";
+/// What the alert's longest window of six hours looks back to, and how long after a fault it must
+/// still be silent that nobody was paged for.
+const TESTED_BEFORE_S: u64 = 7 * 3600;
+const TESTED_AFTER_S: u64 = 3600;
 const STARTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Sloth's rules, cut out of the file that it generated.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    file: PathBuf,
     /// Name and expression, in their order.
     recordings: Vec<(String, String)>,
     page: String,
@@ -58,7 +63,8 @@ impl Rules {
                 }
             }
         }
-        Ok(Self { recordings, page: page.ok_or("no alert that pages")? })
+        let file = file.canonicalize()?;
+        Ok(Self { file, recordings, page: page.ok_or("no alert that pages")? })
     }
 
     fn expr(&self, record: &str) -> Result<&str, Error> {
@@ -115,6 +121,7 @@ pub fn outcome(scenario: &Scenario, rules: &Rules, folder: &Path) -> Result<Outc
     let prometheus = Prometheus::start(&data, folder)?;
     let pages = prometheus.lasting(&rules.page, MONTH_S - DAY_S..MONTH_S)?;
     let error_ratio = prometheus.number(rules.expr(OF_30_DAYS)?, MONTH_S)?;
+    check_page(scenario, rules, pages.first(), folder)?;
     Ok(Outcome::of(scenario, &pages, error_ratio))
 }
 
@@ -154,6 +161,59 @@ fn record(
         fs::rename(block.path(), data.join(block.file_name()))?;
     }
     Ok(())
+}
+
+/// Holds the first page against `promtool test rules`, which evaluates Sloth's file as it is: the
+/// alert fires at that evaluation and not at the one before, or never until the fault is over.
+fn check_page(
+    scenario: &Scenario,
+    rules: &Rules,
+    page: Option<&Paged>,
+    folder: &Path,
+) -> Result<(), Error> {
+    let around = page.map_or(scenario.fault.start, |page| page.from_s);
+    let from_s =
+        around.min(scenario.fault.start).saturating_sub(TESTED_BEFORE_S) / EVERY_S * EVERY_S;
+    let until_s = page.map_or(scenario.fault.end + TESTED_AFTER_S, |page| page.from_s);
+    let until_s = until_s / EVALUATED_EVERY_S * EVALUATED_EVERY_S;
+    let mut told = (from_s / EVERY_S..=until_s / EVERY_S).map(|_| None).collect::<Vec<_>>();
+    for counters in scenario.counters() {
+        let at = counters.at_s.checked_sub(from_s).map(|since| (since / EVERY_S) as usize);
+        if let Some(place) = at.and_then(|at| told.get_mut(at)) {
+            *place = Some(counters);
+        }
+    }
+    let values = |of: fn(&Counters) -> Option<u64>| {
+        let value = |told: &Option<Counters>| {
+            told.as_ref().and_then(of).map_or("_".to_owned(), |value| value.to_string())
+        };
+        told.iter().map(value).collect::<Vec<_>>().join(" ")
+    };
+    let good = values(|counters| Some(counters.good));
+    let bad = if scenario.never_failed {
+        values(|counters| Some(counters.bad).filter(|bad| *bad > 0))
+    } else {
+        values(|counters| Some(counters.bad))
+    };
+    let expr = "count(ALERTS{sloth_severity=\"page\", alertstate=\"firing\"})";
+    let at = |second: u64, samples: &str| {
+        let since = second - from_s;
+        format!("      - {{ expr: '{expr}', eval_time: {since}s, exp_samples: [{samples}] }}\n")
+    };
+    let expected = match page {
+        Some(_) => at(until_s - EVALUATED_EVERY_S, "") + &at(until_s, "{ labels: '{}', value: 1 }"),
+        None => at(until_s, ""),
+    };
+    let test = format!(
+        "rule_files: [{:?}]\nevaluation_interval: {EVALUATED_EVERY_S}s\ntests:\n  - interval: \
+         {EVERY_S}s\n    input_series:\n      - series: '{METRIC}{{job=\"{JOB}\",code=\"200\"}}'\n        \
+         values: '{good}'\n      - series: '{METRIC}{{job=\"{JOB}\",code=\"500\"}}'\n        \
+         values: '{bad}'\n    promql_expr_test:\n{expected}",
+        rules.file.display().to_string(),
+    );
+    let file = folder.join("test.yml");
+    fs::write(&file, test)?;
+    promtool(&["test", "rules"], &[&file]).map(drop)
 }
 
 /// The counters as a scrape would have had them.
