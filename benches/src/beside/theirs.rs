@@ -164,7 +164,9 @@ fn record(
 }
 
 /// Holds the first page against `promtool test rules`, which evaluates Sloth's file as it is: the
-/// alert fires at that evaluation and not at the one before, or never until the fault is over.
+/// alert fires at that evaluation and not two before, or never until the fault is over. The one
+/// between is left out: a Prometheus evaluates each group at an offset of its own, so that alerts
+/// see recordings of the same turn or of the one before.
 fn check_page(
     scenario: &Scenario,
     rules: &Rules,
@@ -201,7 +203,9 @@ fn check_page(
         format!("      - {{ expr: '{expr}', eval_time: {since}s, exp_samples: [{samples}] }}\n")
     };
     let expected = match page {
-        Some(_) => at(until_s - EVALUATED_EVERY_S, "") + &at(until_s, "{ labels: '{}', value: 1 }"),
+        Some(_) => {
+            at(until_s - 2 * EVALUATED_EVERY_S, "") + &at(until_s, "{ labels: '{}', value: 1 }")
+        }
         None => at(until_s, ""),
     };
     let test = format!(
