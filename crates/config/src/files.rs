@@ -169,9 +169,12 @@ impl Read {
     }
 }
 
-/// One byte more than the limit is read, so that what parses the text can tell that it is too
-/// long.
-fn read_text(path: &Path, bytes_max: usize) -> Result<String, String> {
+/// The text of a file. One byte more than the limit is read, so that what parses it can tell that it
+/// is too long.
+///
+/// # Errors
+/// Why it cannot be read, in words.
+pub fn read_text(path: &Path, bytes_max: usize) -> Result<String, String> {
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     let limit = bytes_max as u64 + 1;

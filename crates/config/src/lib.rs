@@ -14,7 +14,9 @@ mod value;
 use document::{Node, Place, Problem, Problems, Tree, parse};
 
 pub use calendar::calendar_of;
-pub use files::{Credential, Loaded, SLO_FILES_MAX, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, from_path};
+pub use files::{
+    Credential, Loaded, SLO_FILES_MAX, TOKEN_BYTES_MAX, TOKEN_BYTES_MIN, from_path, read_text,
+};
 pub use occasion::{Occasion, OccasionError};
 pub use read::{ENTRIES_MAX, KAFKA_PROPERTIES_RESERVED, REQUEST_BYTES_MAX_RANGE};
 pub use secret::Secret;

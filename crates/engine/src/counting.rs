@@ -46,7 +46,7 @@ impl Engine {
             }
             series.remember(exemplars);
             self.unwritten.note(series, self.log_seq);
-            if series.is_of_all_others() {
+            if bad > 0 && series.is_of_all_others() {
                 let slo = Arc::clone(&series.slo);
                 self.note_unnamed(&key, &slo, bad);
             }

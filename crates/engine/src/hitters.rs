@@ -13,7 +13,7 @@ use std::time::Duration;
 use model::{SeriesKey, Telemetry, Timestamp};
 
 use crate::Engine;
-use crate::series::{Series, SeriesTable, Slo, is_overflow};
+use crate::series::{Series, Slo, is_overflow};
 
 /// Groups of one SLO that are watched as to whether they should be named.
 const CANDIDATES_MAX: usize = 256;
@@ -97,7 +97,6 @@ impl Engine {
     /// Notes bad events of a group that count as those of all others.
     pub(crate) fn note_unnamed(&mut self, key: &SeriesKey, counted_by: &Slo, bad: u64) {
         if let SeriesKey::Declared { slo, group } = key
-            && bad > 0
             && may_change(counted_by)
             && !is_overflow(group)
         {
@@ -151,35 +150,20 @@ impl Engine {
     fn take_place(&mut self, index: u32, key: SeriesKey) {
         let Some((before, all_others)) = self.series.replace(index, key, self.now) else { return };
         let Some(series) = self.series.get_mut(all_others) else { return };
-        series.absorb(&before, self.now);
-        self.unwritten.note(series, self.log_seq);
         self.log.gone.push(before.ordinal);
+        series.absorb(before, self.now);
+        self.unwritten.note(series, self.log_seq);
         self.log.absorbed.push(series.ordinal);
     }
 }
 
 impl Series {
     /// Takes over what another group of the same SLO has counted.
-    fn absorb(&mut self, other: &Self, now: Timestamp) {
-        self.windows.absorb(&other.windows, now);
+    fn absorb(&mut self, other: Self, now: Timestamp) {
+        self.windows.absorb(other.windows, now);
         self.good_total = self.good_total.saturating_add(other.good_total);
         self.bad_total = self.bad_total.saturating_add(other.bad_total);
         self.touched = true;
-    }
-}
-
-impl SeriesTable {
-    /// Puts a new series in the place of one; gives that back, and the index of the series of all
-    /// others. `None` if there is no such place.
-    fn replace(&mut self, index: u32, key: SeriesKey, now: Timestamp) -> Option<(Series, u32)> {
-        let SeriesKey::Declared { slo, group } = &key else { return None };
-        let rest = group.iter().map(|_| Arc::from(model::Service::OVERFLOW)).collect();
-        let rest = SeriesKey::Declared { slo: Arc::clone(slo), group: rest };
-        let all_others = self.index_of(&rest)?;
-        let before = self.swap(index, key, now)?;
-        // What workers' numbers stood for may stand elsewhere now.
-        self.forget_numbers(&[index, all_others]);
-        Some((before, all_others))
     }
 }
 

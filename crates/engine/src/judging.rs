@@ -28,7 +28,7 @@ use crate::series::Series;
 use crate::services::{ServiceState, source_of};
 use crate::unwritten::Unwritten;
 
-use matching::matching_labels;
+pub(crate) use matching::matching_labels;
 use silence::silence_labels;
 pub(crate) use telling::labels;
 use telling::{Ask, observation};
@@ -146,7 +146,7 @@ impl Engine {
             self.series.iter().flat_map(|series| [series.page, series.ticket]).collect();
         let watched = self.series.watched();
         known.extend(watched.iter().map(|slo| Fingerprint::of(&silence_labels(slo))));
-        known.extend(self.series.declared().map(|slo| Fingerprint::of(&matching_labels(slo))));
+        known.extend(self.series.declared().map(|slo| slo.mismatch));
         known.extend(self.source_alerts().map(|alert| Fingerprint::of(&alert.labels())));
         for transition in self.alerts.retire(|alert| known.contains(&alert), self.now) {
             self.follow(transition);

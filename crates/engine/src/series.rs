@@ -39,6 +39,8 @@ pub(crate) struct Slo {
     pub(crate) automatic: Option<AutomaticSli>,
     pub(crate) plan: Arc<WindowPlan>,
     pub(crate) no_data: Vec<NoDataRule>,
+    /// Of the alert that a declared SLO matches nothing.
+    pub(crate) mismatch: Fingerprint,
     /// None where events are judged one by one.
     pub(crate) slicing: Option<Slicing>,
     /// How its parts make it; it counts no events itself.

@@ -103,13 +103,10 @@ impl ServiceState {
     /// How far what an SLO reads has arrived.
     pub(crate) fn arrival(&self, slo: &Slo, now: Timestamp) -> Arrival {
         let signal = self.signal_of(slo);
-        let is_idle = match signal {
-            Some(signal) => !matches!(
-                self.state_of(signal, now),
-                SourceState::Unheard | SourceState::Live | SourceState::Late | SourceState::Ahead
-            ),
-            None => false,
-        };
+        let is_idle = signal.is_some_and(|signal| {
+            let state = self.state_of(signal, now);
+            state != SourceState::Unheard && !state.speaks()
+        });
         if is_idle || self.presence.is_silent(now) {
             Arrival::Idle
         } else {

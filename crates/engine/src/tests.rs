@@ -11,7 +11,9 @@ use model::{
 };
 use slo::judge::{DEFAULT_RULES, Fraction, Objective};
 
-use crate::{AutomaticOptions, Command, Effect, Engine, EngineOptions, Input, Refusal, Verb};
+use crate::{
+    AutomaticOptions, Command, Effect, Engine, EngineOptions, Input, Refusal, SloOptions, Verb,
+};
 
 mod calendar;
 mod composites;
@@ -70,6 +72,25 @@ fn options() -> EngineOptions {
         trace_url: None,
         raised: crate::RaisedOptions::default(),
         maintenance: Vec::new(),
+    }
+}
+
+/// An SLO of `shop` over 30 days, by events and by the default rows.
+fn declared(name: &str, target: &str) -> SloOptions {
+    SloOptions {
+        name: name.into(),
+        service: "shop".into(),
+        signal: None,
+        objective: objective(target),
+        window: Duration::from_secs(30 * 86_400),
+        calendar: None,
+        slicing: None,
+        rules: None,
+        no_data: Vec::new(),
+        composite: None,
+        part_of: None,
+        group_by: Vec::new(),
+        runbook: None,
     }
 }
 

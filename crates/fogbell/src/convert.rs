@@ -17,9 +17,12 @@ pub(crate) fn run(files: &[PathBuf]) -> Outcome {
     let mut converted = Vec::new();
     for path in files {
         let name = path.display().to_string();
-        match text_of(path) {
+        match config::read_text(path, FILE_BYTES_MAX) {
             Ok(text) => converted.extend(documents.convert(&name, &text, &problems)),
-            Err(error) => problems.error(&Place::whole(&name), error, "name a file of documents"),
+            Err(error) => {
+                let what = format!("cannot be read: {error}");
+                problems.error(&Place::whole(&name), what, "name a file of documents");
+            }
         }
     }
     for (number, tree) in converted.iter().enumerate() {
@@ -37,15 +40,6 @@ pub(crate) fn run(files: &[PathBuf]) -> Outcome {
             Ok(ExitCode::from(USAGE))
         }
     }
-}
-
-fn text_of(path: &PathBuf) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let bytes = std::fs::metadata(path).map_err(cannot)?.len();
-    if bytes > FILE_BYTES_MAX as u64 {
-        return Err(format!("{bytes} bytes are more than the {FILE_BYTES_MAX} that are read"));
-    }
-    std::fs::read_to_string(path).map_err(cannot)
 }
 
 #[cfg(test)]

@@ -378,7 +378,13 @@ impl StreamPoint {
     /// Names the resource that the stream comes from.
     #[must_use]
     pub const fn source(&self) -> u64 {
-        (self.stream >> 64) as u64
+        Self::source_of(self.stream)
+    }
+
+    /// The resource that a stream of this identity comes from.
+    #[must_use]
+    pub const fn source_of(stream: u128) -> u64 {
+        (stream >> 64) as u64
     }
 }
 

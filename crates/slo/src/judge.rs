@@ -291,10 +291,9 @@ impl Found {
     }
 }
 
-/// Judges a series at a moment. Reads only running sums if the series' plan holds
-/// [`JudgeOptions::windows`].
-#[must_use]
-pub fn judge(
+/// As [`judge_into`], for tests.
+#[cfg(test)]
+pub(crate) fn judge(
     series: &mut SeriesWindows,
     presence: &Presence,
     options: &JudgeOptions,
@@ -305,7 +304,8 @@ pub fn judge(
     judgement
 }
 
-/// As [`judge`], into a judgement whose memory is used again.
+/// Judges a series at a moment, into a judgement whose memory is used again. Reads only running sums
+/// if the series' plan holds [`JudgeOptions::windows`].
 pub fn judge_into(
     series: &mut SeriesWindows,
     presence: &Presence,
@@ -315,13 +315,8 @@ pub fn judge_into(
 ) {
     let is_silent = presence.is_silent(now);
     series.advance(now);
-    let Some(excluded) = series.exclusions() else {
-        take_figures(series, presence, options, now, &mut judgement.windows);
-        return conclude(judgement, Standing { is_silent, is_excluded: false }, options, now);
-    };
-    let heard = HeardLess { presence, excluded };
-    take_figures(series, heard, options, now, &mut judgement.windows);
-    let is_excluded = excluded.at(now).is_some();
+    figures_into(series, presence, options, now, &mut judgement.windows);
+    let is_excluded = series.exclusions().is_some_and(|excluded| excluded.at(now).is_some());
     conclude(judgement, Standing { is_silent, is_excluded }, options, now);
 }
 
@@ -334,13 +329,23 @@ pub fn figures_of(
     now: Timestamp,
 ) -> Vec<WindowFigures> {
     let mut windows = Vec::new();
+    figures_into(series, presence, options, now, &mut windows);
+    windows
+}
+
+fn figures_into(
+    series: &SeriesWindows,
+    presence: &Presence,
+    options: &JudgeOptions,
+    now: Timestamp,
+    windows: &mut Vec<WindowFigures>,
+) {
     match series.exclusions() {
-        None => take_figures(series, presence, options, now, &mut windows),
+        None => take_figures(series, presence, options, now, windows),
         Some(excluded) => {
-            take_figures(series, HeardLess { presence, excluded }, options, now, &mut windows);
+            take_figures(series, HeardLess { presence, excluded }, options, now, windows);
         }
     }
-    windows
 }
 
 /// The figures of each window of a series that has come to `now`.

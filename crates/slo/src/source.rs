@@ -62,9 +62,11 @@ pub enum SourceState {
 }
 
 impl SourceState {
-    /// All states, in their order.
-    pub const ALL: [Self; 6] =
-        [Self::Unheard, Self::Live, Self::Late, Self::Ahead, Self::Idle, Self::Absent];
+    /// Whether it sends something, whatever that is worth.
+    #[must_use]
+    pub const fn speaks(self) -> bool {
+        matches!(self, Self::Live | Self::Late | Self::Ahead)
+    }
 
     /// The word in labels.
     #[must_use]

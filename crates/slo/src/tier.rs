@@ -166,15 +166,20 @@ impl Ring {
     /// The number of the chunk that likely holds a pane, for who only wants it in the cache.
     #[inline]
     pub(crate) fn likely_chunk(&self, index: u32) -> u32 {
-        let guess = (index / CELLS as u32).wrapping_sub(self.first_chunk()) as usize;
-        self.chunks.get(guess).map_or(0, |chunk| chunk.number)
+        self.likely(index).map_or(0, |chunk| chunk.number)
     }
 
     /// Something of where a pane's numbers lie, for who only wants them in the cache.
     #[inline]
     pub(crate) fn glance(&self, index: u32) -> u32 {
+        self.likely(index).map_or(0, |chunk| chunk.main.glance(index as usize % CELLS))
+    }
+
+    /// The chunk of a pane, if there are no holes between chunks.
+    #[inline]
+    fn likely(&self, index: u32) -> Option<&Chunk> {
         let guess = (index / CELLS as u32).wrapping_sub(self.first_chunk()) as usize;
-        self.chunks.get(guess).map_or(0, |chunk| chunk.main.glance(index as usize % CELLS))
+        self.chunks.get(guess)
     }
 
     /// What the panes `from..until` hold together; steps over what was never counted.

@@ -269,8 +269,7 @@ impl SeriesWindows {
 
     /// Adds the events of another series of the same plan, to the pane. A sum reaches back as far
     /// as both know.
-    pub fn absorb(&mut self, other: &Self, now: Timestamp) {
-        let mut other = other.clone();
+    pub fn absorb(&mut self, mut other: Self, now: Timestamp) {
         self.advance(now);
         other.advance(now);
         for (own, theirs) in self.rings.iter_mut().zip(&other.rings) {
@@ -286,8 +285,8 @@ impl SeriesWindows {
         }
         // What is excluded of both is excluded by the same times, or will be by the next call of
         // `exclude`.
-        if let (Some(own), Some(theirs)) = (&mut self.excluded, &other.excluded) {
-            own.counts.absorb(&theirs.counts, now);
+        if let (Some(own), Some(theirs)) = (&mut self.excluded, other.excluded) {
+            own.counts.absorb(theirs.counts, now);
         }
     }
 

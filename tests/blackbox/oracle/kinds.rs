@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint,
     Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint,
 };
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use slo::openslo::Documents;
 
 use super::*;
@@ -248,7 +249,7 @@ fn metrics(tick: Tick, process: &Process) -> Vec<u8> {
     });
     let scope = ScopeMetrics { metrics: metrics.to_vec(), ..ScopeMetrics::default() };
     let resource_metrics = vec![ResourceMetrics {
-        resource: Some(resource(vec![text("service.name", "shop")])),
+        resource: Some(shop()),
         scope_metrics: vec![scope],
         ..ResourceMetrics::default()
     }];
@@ -264,11 +265,15 @@ fn logs(events: &[Event]) -> Vec<u8> {
     let log_records = events.iter().map(record).collect();
     let scope = ScopeLogs { log_records, ..ScopeLogs::default() };
     let resource_logs = vec![ResourceLogs {
-        resource: Some(resource(vec![text("service.name", "shop")])),
+        resource: Some(shop()),
         scope_logs: vec![scope],
         ..ResourceLogs::default()
     }];
     ExportLogsServiceRequest { resource_logs }.encode_to_vec()
+}
+
+fn shop() -> Resource {
+    resource(vec![text("service.name", "shop")])
 }
 
 fn spans(events: &[Event]) -> Vec<u8> {

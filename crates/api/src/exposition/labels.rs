@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auth::{DEFAULT_TENANT, Tenant};
 use engine::SloStatus;
-use model::{Fingerprint, Labels};
+use model::{Fingerprint, Labels, Service};
 use slo::slices::{SliceMethod, Slicing};
 
 /// Labels of `groupBy` that are shown; those beyond, in order of their names, are told by a hash.
@@ -51,11 +51,7 @@ pub(crate) fn identity(tenant: &Tenant, slo: &SloStatus) -> String {
 /// What is known of an SLO beside its identity.
 pub(crate) fn description(slo: &SloStatus) -> String {
     let mut out = String::new();
-    if let Some(service) = &slo.service {
-        push(&mut out, "service_name", &service.name);
-        push(&mut out, "service_namespace", &service.namespace);
-        push(&mut out, "deployment_environment_name", &service.environment);
-    }
+    slo.service.iter().for_each(|service| push_service(&mut out, service));
     push(&mut out, "budgeting", budgeting(slo));
     push(&mut out, "automatic", if slo.automatic { "true" } else { "false" });
     out
@@ -68,6 +64,13 @@ pub(crate) fn budgeting(slo: &SloStatus) -> &'static str {
         Some(SliceMethod::Verdict(_)) => "Timeslices",
         Some(SliceMethod::Ratio) => "RatioTimeslices",
     }
+}
+
+/// The labels that name a service.
+pub(crate) fn push_service(out: &mut String, service: &Service) {
+    push(out, "service_name", &service.name);
+    push(out, "service_namespace", &service.namespace);
+    push(out, "deployment_environment_name", &service.environment);
 }
 
 /// The tenant's label; nothing for the tenant of whoever names none.

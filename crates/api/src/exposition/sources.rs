@@ -7,7 +7,7 @@ use auth::Tenant;
 use engine::{SourceStatus, View};
 use model::Timestamp;
 
-use super::labels::{push, push_tenant};
+use super::labels::{push, push_service, push_tenant};
 use super::writer::{Head, Kind, Labels, Writer};
 
 /// One signal of a service.
@@ -90,9 +90,7 @@ pub(super) fn write(writer: &mut Writer, views: &BTreeMap<Tenant, Arc<View>>) {
 
 fn identity(tenant: &Tenant, source: &SourceStatus) -> String {
     let mut out = String::new();
-    push(&mut out, "service_name", &source.service.name);
-    push(&mut out, "service_namespace", &source.service.namespace);
-    push(&mut out, "deployment_environment_name", &source.service.environment);
+    push_service(&mut out, &source.service);
     push(&mut out, "signal", source.signal.as_str());
     push_tenant(&mut out, tenant);
     out

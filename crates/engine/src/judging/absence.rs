@@ -10,6 +10,7 @@ use model::{Fingerprint, Labels, Service, Severity, Telemetry, Timestamp, Urgenc
 use slo::duration_text;
 use slo::source::SourceState;
 
+use super::telling::name;
 use crate::Engine;
 use crate::services::ServiceState;
 
@@ -64,18 +65,14 @@ impl Trouble {
 impl SourceAlert {
     /// Labels of the alert: its identity.
     pub(super) fn labels(&self) -> Labels {
-        let name = self.trouble.alert_name().to_owned();
-        let mut labels = Labels::from([("alertname".to_owned(), name)]);
+        let alert = self.trouble.alert_name().to_owned();
+        let mut labels = Labels::from([("alertname".to_owned(), alert)]);
         let mut add = |name: &str, value: &str| {
             if !value.is_empty() {
                 let _ = labels.insert(name.to_owned(), value.to_owned());
             }
         };
-        if let Some(service) = &self.service {
-            add("service_name", &service.name);
-            add("service_namespace", &service.namespace);
-            add("deployment_environment_name", &service.environment);
-        }
+        self.service.iter().for_each(|service| name(service, &mut add));
         add("signal", self.signal.map_or("", Telemetry::as_str));
         labels
     }
@@ -106,15 +103,16 @@ impl Engine {
         self.judge_everything(all_silent);
         let mut told = Vec::new();
         for (service, state) in &self.services {
-            let maintained = self.is_maintained(Some(service));
             for signal in Telemetry::ALL {
                 let trouble = Trouble::of(state.state_of(signal, now));
                 for known in Trouble::ALL {
                     let holds = trouble == Some(known);
                     let may_fire = state.told & known.bit(signal) != 0;
                     // Where nobody is heard at all, it is the way here that is broken.
-                    let unclear = known == Trouble::Absent && (all_silent || maintained);
-                    if (!holds && !may_fire) || (unclear && holds) {
+                    let is_unclear = holds
+                        && known == Trouble::Absent
+                        && (all_silent || self.is_maintained(Some(service)));
+                    if is_unclear || !(holds || may_fire) {
                         continue;
                     }
                     told.push((Arc::clone(service), signal, known, holds));
@@ -163,12 +161,8 @@ impl Engine {
         let rhythm = state.clock(signal).rhythm();
         let silence = rhythm.silence(now);
         let unseen = self.correlator.calls_since(service, now.before(silence));
-        let is_live = |other: &Telemetry| {
-            let state = state.state_of(*other, now);
-            matches!(state, SourceState::Live | SourceState::Late | SourceState::Ahead)
-        };
-        let others: Vec<Telemetry> =
-            Telemetry::ALL.into_iter().filter(|other| *other != signal && is_live(other)).collect();
+        let speaks = |other: &Telemetry| *other != signal && state.state_of(*other, now).speaks();
+        let others: Vec<Telemetry> = Telemetry::ALL.into_iter().filter(speaks).collect();
         let meaning = if let Some(unseen) = unseen {
             let named: Vec<String> = unseen
                 .callers

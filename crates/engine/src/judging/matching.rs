@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alert::Condition;
 use dispatch::Routes;
-use model::{Fingerprint, Labels, Telemetry};
+use model::{Labels, Telemetry};
 use slo::duration_text;
 use slo::rhythm::KNOWN_AFTER;
 
@@ -37,14 +37,13 @@ impl Engine {
         let declared: Vec<_> = self.series.declared().cloned().collect();
         for slo in declared {
             let Some(signal) = slo.signal else { continue };
-            let labels = matching_labels(&slo);
             let (condition, summary) = match self.matching(&slo, signal) {
                 Matching::Nothing(summary) => (Condition::Holds, Some(summary)),
-                _ if self.alerts.get(Fingerprint::of(&labels)).is_none() => continue,
+                _ if self.alerts.get(slo.mismatch).is_none() => continue,
                 Matching::Something => (Condition::Clear, None),
                 Matching::Unclear => (Condition::Undecided, None),
             };
-            let observation = ticket(labels, None, condition, summary);
+            let observation = ticket(matching_labels(&slo), None, condition, summary);
             self.observe(observation, Routes::default());
         }
     }
@@ -99,7 +98,7 @@ impl Engine {
 }
 
 /// Labels of the alert: its identity.
-pub(super) fn matching_labels(slo: &Slo) -> Labels {
+pub(crate) fn matching_labels(slo: &Slo) -> Labels {
     Labels::from([
         ("alertname".to_owned(), MATCHING_ALERT.to_owned()),
         ("slo".to_owned(), slo.name.to_string()),

@@ -1,7 +1,7 @@
 //! What an alert says.
 
 use alert::{Condition, Observation};
-use model::{AutomaticSli, Labels, SeriesKey, Severity, SloImpact, Timestamp, Urgency};
+use model::{AutomaticSli, Labels, SeriesKey, Service, Severity, SloImpact, Timestamp, Urgency};
 use slo::duration_text;
 use slo::judge::{AlertRule, Judgement, Measure, Policy, RowVerdict, Verdict, WindowFigures};
 use slo::slices::{SliceMethod, Slicing};
@@ -107,9 +107,7 @@ pub(crate) fn labels(series: &Series, urgency: Urgency) -> Labels {
     };
     match &*series.key {
         SeriesKey::Automatic { service, sli, .. } => {
-            add("service_name", &service.name);
-            add("service_namespace", &service.namespace);
-            add("deployment_environment_name", &service.environment);
+            name(service, &mut add);
             add("sli", sli.as_str());
         }
         SeriesKey::Declared { .. } => add("service_name", &series.slo.service_name),
@@ -118,6 +116,13 @@ pub(crate) fn labels(series: &Series, urgency: Urgency) -> Labels {
         add(&name, &value);
     }
     labels
+}
+
+/// The labels that name a service.
+pub(super) fn name(service: &Service, add: &mut impl FnMut(&str, &str)) {
+    add("service_name", &service.name);
+    add("service_namespace", &service.namespace);
+    add("deployment_environment_name", &service.environment);
 }
 
 fn severity(asks: Urgency, worst: Option<&Holding<'_>>) -> Severity {

@@ -9,6 +9,7 @@ use slo::judge::{AlertRule, JudgeOptions};
 use slo::window::{Calendar, SeriesWindows, WindowPlan};
 
 use super::{SKEW, Series, Slo, is_overflow};
+use crate::judging::matching_labels;
 use crate::maintenance::MaintenanceBook;
 use crate::{EngineOptions, SloOptions};
 
@@ -145,10 +146,7 @@ impl SeriesTable {
     /// room for go nowhere, and are counted.
     fn overflow_of(&mut self, key: &SeriesKey) -> Option<SeriesKey> {
         match key {
-            SeriesKey::Declared { slo, group } if !group.is_empty() => {
-                let group = group.iter().map(|_| Arc::from(Service::OVERFLOW)).collect();
-                Some(SeriesKey::Declared { slo: Arc::clone(slo), group })
-            }
+            SeriesKey::Declared { slo, group } if !group.is_empty() => Some(all_others(slo, group)),
             SeriesKey::Declared { .. } | SeriesKey::Automatic { .. } => {
                 self.refused += 1;
                 None
@@ -185,31 +183,48 @@ impl SeriesTable {
         {
             *self.groups.entry(Arc::clone(slo)).or_default() += 1;
         }
+        self.enter(&series, index);
+        self.all.push(series);
+        Some(index)
+    }
+
+    /// Lets a series be found at its place.
+    fn enter(&mut self, series: &Series, index: u32) {
         let _ = self.by_key.insert(SeriesKey::clone(&series.key), index);
         let _ = self.by_ordinal.insert(series.ordinal, index);
         for alert in [series.page, series.ticket] {
             let _ = self.by_alert.insert(alert, index);
         }
-        self.all.push(series);
-        Some(index)
+    }
+
+    /// Gives the place of a group to another of the same SLO. Gives back the series that was there,
+    /// and the index of that of all others. `None` if there is no such place.
+    pub(crate) fn replace(
+        &mut self,
+        index: u32,
+        key: SeriesKey,
+        now: Timestamp,
+    ) -> Option<(Series, u32)> {
+        let SeriesKey::Declared { slo, group } = &key else { return None };
+        let rest = self.index_of(&all_others(slo, group))?;
+        let before = self.swap(index, key, now)?;
+        // What workers' numbers stood for may stand elsewhere now.
+        self.by_worker.retain(|_, (_, known)| *known != index && *known != rest);
+        Some((before, rest))
     }
 
     /// Puts a fresh series in the place of another, and gives that back.
-    pub(crate) fn swap(&mut self, index: u32, key: SeriesKey, now: Timestamp) -> Option<Series> {
+    fn swap(&mut self, index: u32, key: SeriesKey, now: Timestamp) -> Option<Series> {
         let slo = self.templates.slo_of(&key)?;
         let ordinal = self.next_ordinal;
         let mut series = Series { named_at: now, ..Series::new(ordinal, key, slo) };
         let times = self.maintenance.times_of(&series.slo, None);
         let _ = series.exclude(&times, Timestamp::ZERO);
-        let place = self.all.get_mut(index as usize)?;
+        let _ = self.get(index)?;
         self.next_ordinal = ordinal.checked_add(1)?;
         self.born.push((ordinal, SeriesKey::clone(&series.key)));
-        let _ = self.by_key.insert(SeriesKey::clone(&series.key), index);
-        let _ = self.by_ordinal.insert(ordinal, index);
-        for alert in [series.page, series.ticket] {
-            let _ = self.by_alert.insert(alert, index);
-        }
-        let before = std::mem::replace(place, series);
+        self.enter(&series, index);
+        let before = std::mem::replace(self.get_mut(index)?, series);
         let _ = self.by_key.remove(&*before.key);
         let _ = self.by_ordinal.remove(&before.ordinal);
         for alert in [before.page, before.ticket] {
@@ -221,11 +236,6 @@ impl SeriesTable {
     /// Never lends a number of the store again.
     pub(crate) fn pass_over(&mut self, ordinal: u32) {
         self.next_ordinal = self.next_ordinal.max(ordinal.saturating_add(1));
-    }
-
-    /// Forgets which of the workers' numbers stand for these series.
-    pub(crate) fn forget_numbers(&mut self, indices: &[u32]) {
-        self.by_worker.retain(|_, (_, index)| !indices.contains(index));
     }
 
     /// The series that the store knows by this number.
@@ -388,6 +398,7 @@ impl Templates {
                     runbook: None,
                     automatic: Some(*sli),
                     no_data: Vec::new(),
+                    mismatch: Fingerprint::default(),
                 }))
             }
         }
@@ -399,7 +410,7 @@ fn declared_slo(
     (judging, plan): (Arc<JudgeOptions>, Arc<WindowPlan>),
 ) -> Slo {
     let parts = options.composite.iter().flat_map(|composite| &composite.parts);
-    Slo {
+    let slo = Slo {
         name: Arc::clone(&options.name),
         service_name: Arc::clone(&options.service),
         service_first: Arc::new(Service::named(&options.service)),
@@ -414,11 +425,19 @@ fn declared_slo(
         runbook: options.runbook.clone(),
         automatic: None,
         no_data: options.no_data.clone(),
-    }
+        mismatch: Fingerprint::default(),
+    };
+    Slo { mismatch: Fingerprint::of(&matching_labels(&slo)), ..slo }
 }
 
 fn ungrouped(slo: &Arc<str>) -> SeriesKey {
     SeriesKey::Declared { slo: Arc::clone(slo), group: Vec::new() }
+}
+
+/// The key of all groups together that there is no room for.
+fn all_others(slo: &Arc<str>, group: &[Arc<str>]) -> SeriesKey {
+    let group = group.iter().map(|_| Arc::from(Service::OVERFLOW)).collect();
+    SeriesKey::Declared { slo: Arc::clone(slo), group }
 }
 
 /// A series' key without its source: events of either source count in the same windows.

@@ -17,19 +17,9 @@ fn periods() -> [Timestamp; 3] {
 
 fn world() -> World {
     let slo = SloOptions {
-        name: "shop-ok".into(),
-        service: "shop".into(),
-        signal: None,
-        objective: objective("0.9"),
         window: WINDOW,
         calendar: Calendar::new(periods()),
-        rules: None,
-        no_data: Vec::new(),
-        slicing: None,
-        composite: None,
-        part_of: None,
-        group_by: Vec::new(),
-        runbook: None,
+        ..declared("shop-ok", "0.9")
     };
     World::of(EngineOptions { automatic: None, slos: vec![slo], ..options() })
 }

@@ -12,21 +12,7 @@ const GOOD: Traffic = Traffic { good: 100, bad: 0 };
 
 fn slo(name: &str, method: Option<SliceMethod>) -> SloOptions {
     let slicing = method.and_then(|method| Slicing::new(Duration::from_secs(60), method));
-    SloOptions {
-        name: name.into(),
-        service: "shop".into(),
-        signal: None,
-        objective: objective("0.99"),
-        window: Duration::from_secs(30 * 86_400),
-        calendar: None,
-        slicing,
-        rules: None,
-        no_data: Vec::new(),
-        composite: None,
-        part_of: None,
-        group_by: Vec::new(),
-        runbook: None,
-    }
+    SloOptions { slicing, ..declared(name, "0.99") }
 }
 
 /// A composite of two parts of 99 % each.

@@ -1,26 +1,15 @@
 //! Groups of an SLO beyond what there is room for.
 
 use super::*;
-use crate::SloOptions;
 use crate::rows::SERIES_PER_CHECKPOINT;
 
 const GROUPS: u64 = 8;
 
 fn grouped(groups_max: usize, series_max: usize) -> EngineOptions {
     let slo = SloOptions {
-        name: "routes".into(),
-        service: "shop".into(),
         signal: Some(model::Telemetry::Traces),
-        objective: objective("0.99"),
-        window: Duration::from_secs(30 * 86_400),
-        calendar: None,
-        slicing: None,
-        rules: None,
-        no_data: Vec::new(),
-        composite: None,
-        part_of: None,
         group_by: vec!["route".into()],
-        runbook: None,
+        ..declared("routes", "0.99")
     };
     EngineOptions { slos: vec![slo], automatic: None, groups_max, series_max, ..options() }
 }

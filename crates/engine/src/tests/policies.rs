@@ -44,21 +44,7 @@ fn world(rules: Vec<AlertRule>, no_data: Vec<NoDataRule>) -> World {
 }
 
 fn slo(rules: Vec<AlertRule>, no_data: Vec<NoDataRule>) -> SloOptions {
-    SloOptions {
-        name: "shop-ok".into(),
-        service: "shop".into(),
-        signal: None,
-        objective: objective("0.999"),
-        window: Duration::from_secs(30 * 86_400),
-        calendar: None,
-        rules: Some(rules),
-        no_data,
-        slicing: None,
-        composite: None,
-        part_of: None,
-        group_by: Vec::new(),
-        runbook: None,
-    }
+    SloOptions { rules: Some(rules), no_data, ..declared("shop-ok", "0.999") }
 }
 
 fn key() -> Arc<SeriesKey> {

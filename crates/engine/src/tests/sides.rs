@@ -1,7 +1,6 @@
 //! SLIs whose total and good are two metrics, which come one after the other.
 
 use super::*;
-use crate::SloOptions;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -62,21 +61,7 @@ impl Counters {
 }
 
 fn counted() -> EngineOptions {
-    let slo = SloOptions {
-        name: "paid".into(),
-        service: "pay".into(),
-        signal: None,
-        objective: objective("0.999"),
-        window: Duration::from_secs(30 * 86_400),
-        calendar: None,
-        slicing: None,
-        composite: None,
-        part_of: None,
-        group_by: Vec::new(),
-        rules: None,
-        no_data: Vec::new(),
-        runbook: None,
-    };
+    let slo = SloOptions { service: "pay".into(), ..declared("paid", "0.999") };
     EngineOptions { slos: vec![slo], automatic: None, ..options() }
 }
 

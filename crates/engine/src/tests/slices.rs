@@ -17,21 +17,7 @@ fn verdict() -> SliceMethod {
 /// One SLO of 99 % over 30 days, in slices of a minute if a method is given.
 fn sliced(method: Option<SliceMethod>) -> EngineOptions {
     let slicing = method.and_then(|method| Slicing::new(MINUTE, method));
-    let slo = SloOptions {
-        name: "checkout".into(),
-        service: "shop".into(),
-        signal: None,
-        objective: objective("0.99"),
-        window: Duration::from_secs(30 * 86_400),
-        calendar: None,
-        slicing,
-        rules: None,
-        no_data: Vec::new(),
-        composite: None,
-        part_of: None,
-        group_by: Vec::new(),
-        runbook: None,
-    };
+    let slo = SloOptions { slicing, ..declared("checkout", "0.99") };
     EngineOptions { slos: vec![slo], automatic: None, ..options() }
 }
 

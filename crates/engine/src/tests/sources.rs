@@ -230,20 +230,10 @@ fn an_alert_ends_when_its_own_signal_says_so_and_an_idle_one_holds_nothing_up() 
 
 #[test]
 fn a_filter_that_matches_nothing_is_told_apart_from_an_idle_service() {
-    let slo = |name: &str, service: &str| crate::SloOptions {
-        name: name.into(),
+    let slo = |name: &str, service: &str| SloOptions {
         service: service.into(),
         signal: Some(Telemetry::Traces),
-        objective: objective("0.99"),
-        window: Duration::from_secs(30 * 86_400),
-        calendar: None,
-        slicing: None,
-        rules: None,
-        no_data: Vec::new(),
-        composite: None,
-        part_of: None,
-        group_by: Vec::new(),
-        runbook: None,
+        ..declared(name, "0.99")
     };
     let slos = vec![slo("checkout", "shop"), slo("unheard", "elsewhere")];
     let mut world = World::of(EngineOptions { slos, ..options() });

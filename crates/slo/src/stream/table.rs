@@ -111,7 +111,7 @@ impl Table {
 
     /// What is known of a source that tells of a stream for the first time, before it did.
     pub(super) fn telling(&mut self, stream: u128, feed: Feed, time: Timestamp) -> Option<Telling> {
-        let place = self.tellings.place(source_of(stream), feed);
+        let place = self.tellings.place(StreamPoint::source_of(stream), feed);
         let telling = self.tellings.get_mut(place)?;
         let before = *telling;
         telling.note(time);
@@ -140,7 +140,7 @@ impl Table {
 
     fn put(&mut self, at: u32, slot: Slot) {
         let place = at as usize;
-        let telling = self.tellings.place(source_of(slot.stream), slot.feed);
+        let telling = self.tellings.place(StreamPoint::source_of(slot.stream), slot.feed);
         let slot = Slot { telling, ..slot };
         if place >= self.slots.len() {
             let vacant = Slot { is_live: false, ..slot };
@@ -223,11 +223,6 @@ impl Table {
         }
         hints[id] = at;
     }
-}
-
-/// The resource that a stream comes from; see [`StreamPoint::source`].
-const fn source_of(stream: u128) -> u64 {
-    (stream >> 64) as u64
 }
 
 fn hash(hasher: &RandomState, stream: u128, feed: Feed) -> u64 {

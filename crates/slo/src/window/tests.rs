@@ -175,7 +175,7 @@ proptest! {
             }
         }
         let [mut all, rest] = parts;
-        all.absorb(&rest, now);
+        all.absorb(rest, now);
         for later in [now, now.after(MINUTE), now.after(40 * DAY)] {
             for window in usual_windows() {
                 prop_assert_eq!(all.sum(window, later), whole.sum(window, later));
