@@ -166,6 +166,9 @@ pub(crate) struct ReplayArgs {
     /// With --score: figures for each kind of fault too
     #[arg(long, requires = "score")]
     pub(crate) by_fault: bool,
+    /// With --score: what each method answers in each case, too
+    #[arg(long, requires = "score")]
+    pub(crate) cases: bool,
     /// With --score: look at one signal alone
     #[arg(long, requires = "score", value_parser = signals(), value_name = "SIGNAL")]
     pub(crate) only: Option<Signal>,

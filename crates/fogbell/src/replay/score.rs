@@ -1,5 +1,6 @@
 //! `fogbell replay --score`: labelled faults through the engine, and how well it names them.
 
+mod answers;
 mod case;
 mod labels;
 mod scenarios;
@@ -10,8 +11,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use ::replay::score::{Baseline, Shown, Tally, suspects};
+use ::replay::score::{Baseline, Shown, Suspect, Tally, Truth, suspects};
 use engine::EngineOptions;
+use model::Cause;
 use observe::ObserverOptions;
 use otlp::Signal;
 
@@ -30,6 +32,27 @@ struct Row {
 
 /// Tallies by system, kinds of faults and row.
 type Tallies = BTreeMap<(String, Kinds, Row), Tally>;
+
+/// What a row answers in one case.
+struct Answer {
+    case: String,
+    system: String,
+    fault: String,
+    row: Row,
+    truth: Truth,
+    suspects: Vec<Suspect>,
+    /// What the suspects follow from, where the method says it.
+    causes: Vec<Cause>,
+}
+
+/// What was scored.
+#[derive(Default)]
+struct Scored {
+    tallies: Tallies,
+    answers: Vec<Answer>,
+    /// Something could not be read, and was left out.
+    lacks: bool,
+}
 
 /// Which kinds of faults a tally is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,24 +84,26 @@ pub(super) fn run(args: &ReplayArgs, file: &Path) -> Outcome {
     let Ok(loaded) = settings::load(&args.config) else { return Ok(ExitCode::from(USAGE)) };
     let (observer, engine) = super::options(&loaded)?;
     let scoring = Scoring { observer, engine, by_fault: args.by_fault, only: args.only };
-    let (tallies, is_whole) = tally(file, &scoring)?;
+    let Scored { tallies, answers, lacks } = score_all(file, &scoring)?;
+    let answers = answers.iter().filter(|_| args.cases);
     if args.json {
+        answers.for_each(|answer| say(&answers::json(answer)));
         tallies.iter().for_each(|(key, tally)| say(&table::json(key, tally, args.by_fault)));
     } else {
+        answers.for_each(|answer| say(&answers::line(answer)));
         table::lines(&tallies).iter().for_each(|line| say(line));
     }
-    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if lacks { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The figures, and whether nothing was left out.
-fn tally(file: &Path, scoring: &Scoring) -> anyhow::Result<(Tallies, bool)> {
-    let mut tallies = Tallies::new();
+fn score_all(file: &Path, scoring: &Scoring) -> anyhow::Result<Scored> {
+    let mut scored = Scored::default();
     if file.is_dir() {
-        scenarios::score(file, &scoring.observer, &scoring.engine, &mut tallies)?;
-        return Ok((tallies, true));
+        scenarios::score(file, &scoring.observer, &scoring.engine, &mut scored.tallies)?;
+        return Ok(scored);
     }
     let labels = labels::read(file)?;
-    let mut is_whole = labels.broken.is_empty();
+    scored.lacks = !labels.broken.is_empty();
     for why in &labels.broken {
         note(&format!("fogbell: {why}; the entry is left out"));
     }
@@ -95,12 +120,12 @@ fn tally(file: &Path, scoring: &Scoring) -> anyhow::Result<(Tallies, bool)> {
             counts_in.push(Kinds::One(label.fault.clone()));
             counts_in.extend(others.map(|kind| Kinds::AllBut((*kind).to_owned())));
         }
-        if let Err(error) = score(label, &at_once, scoring, &counts_in, &mut tallies) {
-            is_whole = false;
+        if let Err(error) = score(label, &at_once, scoring, &counts_in, &mut scored) {
+            scored.lacks = true;
             note(&format!("fogbell: {}: {error:#}; the case is left out", label.case));
         }
     }
-    Ok((tallies, is_whole))
+    Ok(scored)
 }
 
 /// Scores a fault. Of several at once, the services of the others are no wrong suspects, and whose
@@ -110,15 +135,24 @@ fn score(
     others: &[&str],
     scoring: &Scoring,
     counts_in: &[Kinds],
-    tallies: &mut Tallies,
+    scored: &mut Scored,
 ) -> anyhow::Result<()> {
-    let mut add = |row: Row, mut shown: Shown| {
+    let mut add = |row: Row, causes: Vec<Cause>, mut shown: Shown| {
         shown.suspects.retain(|suspect| !others.contains(&&*suspect.service));
         shown.told = shown.told.filter(|_| others.is_empty());
         for kinds in counts_in {
-            let tally = tallies.entry((label.system.clone(), kinds.clone(), row)).or_default();
-            tally.add(&label.truth, &shown);
+            let key = (label.system.clone(), kinds.clone(), row);
+            scored.tallies.entry(key).or_default().add(&label.truth, &shown);
         }
+        scored.answers.push(Answer {
+            case: label.case.clone(),
+            system: label.system.clone(),
+            fault: label.fault.clone(),
+            row,
+            truth: label.truth.clone(),
+            suspects: shown.suspects,
+            causes,
+        });
     };
     let began = Instant::now();
     let run = Run::of(label, scoring)?;
@@ -126,8 +160,10 @@ fn score(
     let (told, by_incident) = run.told(label.truth.injected_at);
     let took = began.elapsed();
     let fogbell = Row { mode: EXPLAIN, method: FOGBELL };
-    add(fogbell, Shown { suspects: explained, told: Some(told.clone()), took });
-    add(INCIDENT, Shown { suspects: suspects(&by_incident), told: Some(told), took });
+    let shown = Shown { suspects: explained, told: Some(told.clone()), took };
+    add(fogbell, run.explained.causes, shown);
+    let shown = Shown { suspects: suspects(&by_incident), told: Some(told), took };
+    add(INCIDENT, by_incident, shown);
     let began = Instant::now();
     let telemetry = case::telemetry(label, scoring.only)?;
     let read = began.elapsed();
@@ -135,7 +171,7 @@ fn score(
         let began = Instant::now();
         let suspects = telemetry.rank(baseline);
         let shown = Shown { suspects, told: None, took: read + began.elapsed() };
-        add(Row { mode: EXPLAIN, method }, shown);
+        add(Row { mode: EXPLAIN, method }, Vec::new(), shown);
     }
     Ok(())
 }
@@ -146,9 +182,9 @@ pub(crate) fn scored(labels: &Path) -> anyhow::Result<::replay::score::Figures> 
     let loaded = config::from_path(None, &mut std::iter::empty());
     let (observer, engine) = super::options(&loaded)?;
     let scoring = Scoring { observer, engine, by_fault: false, only: None };
-    let (tallies, _) = tally(labels, &scoring)?;
+    let scored = score_all(labels, &scoring)?;
     let row = Row { mode: EXPLAIN, method: FOGBELL };
-    let of_row = tallies.iter().find(|((.., is), _)| *is == row);
+    let of_row = scored.tallies.iter().find(|((.., is), _)| *is == row);
     Ok(of_row.map(|(_, tally)| tally.figures()).unwrap_or_default())
 }
 

@@ -26,9 +26,9 @@ fn scored(
     let loaded = config::from_path(None, &mut std::iter::empty());
     let (observer, engine) = crate::replay::options(&loaded)?;
     let scoring = Scoring { observer, engine, by_fault: true, only };
-    let (tallies, is_whole) = tally(&file, &scoring)?;
-    let printed = tallies.iter().map(|(key, tally)| table::json(key, tally, true));
-    Ok((printed.map(|line| serde_json::from_str(&line).unwrap()).collect(), is_whole))
+    let scored = score_all(&file, &scoring)?;
+    let printed = scored.tallies.iter().map(|(key, tally)| table::json(key, tally, true));
+    Ok((printed.map(|line| serde_json::from_str(&line).unwrap()).collect(), !scored.lacks))
 }
 
 fn row<'a>(rows: &'a [Value], mode: &str, method: &str, fault: &str) -> &'a Value {

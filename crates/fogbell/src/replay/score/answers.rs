@@ -1,0 +1,76 @@
+//! What was answered in each case.
+
+use ::replay::score::Suspect;
+use model::{Cause, Evidence};
+use serde_json::{Value, json};
+
+use super::Answer;
+
+/// So many suspects are shown to people.
+const SHOWN: usize = 3;
+
+impl Answer {
+    /// The place of the true service among the suspects, from 1 on.
+    fn rank(&self) -> Option<usize> {
+        let is_true = |service: &String| self.truth.services.contains(service);
+        self.suspects.iter().position(|suspect| is_true(&suspect.service)).map(|place| place + 1)
+    }
+}
+
+/// One object a line.
+pub(super) fn json(answer: &Answer) -> String {
+    let suspect = |suspect: &Suspect| {
+        json!({ "service": suspect.service, "instance": suspect.instance })
+    };
+    json!({
+        "case": answer.case,
+        "system": answer.system,
+        "fault": answer.fault,
+        "mode": answer.row.mode,
+        "method": answer.row.method,
+        "root_cause_service": answer.truth.services.first(),
+        "rank": answer.rank(),
+        "suspects": answer.suspects.iter().map(suspect).collect::<Vec<_>>(),
+        "causes": answer.causes.iter().map(cause).collect::<Vec<_>>(),
+    })
+    .to_string()
+}
+
+fn cause(cause: &Cause) -> Value {
+    let evidence = |of: &Evidence| {
+        json!({
+            "signal": format!("{:?}", of.signal),
+            "subject": of.subject,
+            "observed": of.observed,
+            "baseline": of.baseline,
+            "unit": of.unit,
+            "weight": of.weight,
+        })
+    };
+    json!({
+        "service": cause.service,
+        "instance": cause.instance,
+        "operation": cause.operation,
+        "kind": format!("{:?}", cause.kind),
+        "score": cause.score,
+        "evidence": cause.evidence.iter().map(evidence).collect::<Vec<_>>(),
+    })
+}
+
+/// A line for people: rank, what is true, and who was named.
+pub(super) fn line(answer: &Answer) -> String {
+    let named: Vec<&str> =
+        answer.suspects.iter().take(SHOWN).map(|suspect| &*suspect.service).collect();
+    let named = if named.is_empty() { "unknown".to_owned() } else { named.join(", ") };
+    format!(
+        "{:<32}{:<18}{:<10}{:<15}{:>4}{:>6}  {}: {}",
+        answer.case,
+        answer.fault,
+        answer.row.mode,
+        answer.row.method,
+        answer.rank().map_or("-".to_owned(), |rank| rank.to_string()),
+        answer.causes.first().map_or("-".to_owned(), |first| format!("{:.2}", first.score)),
+        answer.truth.services.join(" or "),
+        named,
+    )
+}
