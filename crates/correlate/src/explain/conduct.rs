@@ -14,8 +14,6 @@ use crate::votes::Suspect;
 
 /// How far full strength convinces.
 const RELIABILITY: f64 = 0.75;
-/// Fewer runs on either side tell nothing.
-const RUNS_MIN: u64 = 3;
 /// Standard errors from which on a change of a rate counts, and counts in full.
 const CHANGE_NONE: f64 = 3.0;
 const CHANGE_FULL: f64 = 7.0;
@@ -85,7 +83,7 @@ impl Changes {
         let mut ended: BTreeMap<ServiceId, BTreeMap<Doing, Change>> = BTreeMap::new();
         for (doing, runs) in &habits.runs {
             let (before, after) = contrast.of(runs);
-            if before.total < RUNS_MIN || after.total < RUNS_MIN {
+            if before.total == 0 || after.total == 0 {
                 continue;
             }
             let steps = StepRates::of(contrast, *doing, before, after);
@@ -112,14 +110,15 @@ impl Changes {
         }
     }
 
-    /// Templates that are logged more or less often, and errors that were never logged before.
+    /// Templates that are logged more or less often, and errors that were never logged before. What
+    /// several services log at once tells of none of them.
     fn count_lines(&mut self, contrast: &Contrast<'_>) {
         let habits = &contrast.correlator.habits;
         let mut rates: BTreeMap<Doing, Vec<LineRate>> = BTreeMap::new();
         for ((doing, template), lines) in &habits.lines {
             let Some(runs) = habits.runs.get(doing) else { continue };
             let (runs_before, runs_after) = contrast.of(runs);
-            if runs_before.total >= RUNS_MIN && runs_after.total >= RUNS_MIN {
+            if runs_before.total > 0 && runs_after.total > 0 {
                 let (before, after) = contrast.of(lines);
                 let runs = (runs_before.total, runs_after.total);
                 rates.entry(*doing).or_default().push(LineRate {
@@ -130,14 +129,24 @@ impl Changes {
                 });
             }
         }
+        let mut changed: Vec<(Doing, LineRate, f64)> = Vec::new();
+        let mut alike: BTreeMap<WordId, BTreeSet<ServiceId>> = BTreeMap::new();
         for (doing, rates) in rates {
             let lost: f64 = rates.iter().map(|rate| rate.was() - rate.is()).sum();
             for rate in rates {
-                let (signal, what) = (Signal::LogTemplate, What::Line(rate.template));
-                let (was, is) = (rate.was(), rate.is());
                 let strength = rate.strength(lost);
-                self.add(doing.0, Change { strength, signal, doing, what, was, is });
+                if strength > 0.0 {
+                    let _ = alike.entry(rate.template).or_default().insert(doing.0);
+                    changed.push((doing, rate, strength));
+                }
             }
+        }
+        for (doing, rate, strength) in changed {
+            let services = alike.get(&rate.template).map_or(1, BTreeSet::len);
+            let strength = strength / services as f64;
+            let (signal, what) = (Signal::LogTemplate, What::Line(rate.template));
+            let (was, is) = (rate.was(), rate.is());
+            self.add(doing.0, Change { strength, signal, doing, what, was, is });
         }
     }
 }

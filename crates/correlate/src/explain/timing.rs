@@ -15,15 +15,14 @@ use crate::votes::Suspect;
 /// How far full strength convinces.
 const RELIABILITY: f64 = 0.8;
 /// Fewer durations on either side tell nothing.
-const COUNT_MIN: u32 = 3;
-/// As few as these tell what was so before the fault can have begun.
-const SURE_COUNT_MIN: u32 = 2;
+const COUNT_MIN: u32 = 2;
 /// Standard errors from which on a shift of the mean logarithm counts, and counts in full.
 const SHIFT_NONE: f64 = 3.0;
 const SHIFT_FULL: f64 = 8.0;
-/// Variance that few durations are taken to have at least: they look too steady.
+/// Variance that durations are taken to have beside what they show, and the same shared by all of
+/// them: few look too steady.
 const VARIANCE_MIN: f64 = 0.05;
-const SURE_VARIANCE_MIN: f64 = 0.2;
+const VARIANCE_OF_ONE: f64 = 0.2;
 /// A change below this, in milliseconds, is no change of a mean.
 const MEAN_FLOOR_MS: f64 = 0.5;
 /// How far a shift is believed that only the time surely before the fault shows.
@@ -86,11 +85,11 @@ impl Shift {
             return None;
         }
         let mut shift = Self { part, before, after, strength: 0.0, added_ms: 0.0 };
-        shift.strength = slower(before, after, VARIANCE_MIN);
+        shift.strength = slower(before, after);
         shift.added_ms = added_ms(before, after);
         let sure = contrast.surely_before(series);
-        if sure.count >= SURE_COUNT_MIN {
-            let strength = slower(sure, after, SURE_VARIANCE_MIN);
+        if sure.count >= COUNT_MIN {
+            let strength = slower(sure, after);
             if strength > shift.strength {
                 shift.strength += SURE_SHARE * (strength - shift.strength);
                 shift.added_ms = shift.added_ms.max(added_ms(sure, after));
@@ -126,13 +125,15 @@ fn shifts(contrast: &Contrast<'_>) -> Vec<Shift> {
 /// How surely, and how much, durations grew: the shift of the mean logarithm in standard errors
 /// (Welch, 1947), times the larger of what geometric and arithmetic mean show. A few that take
 /// very long move the latter alone.
-fn slower(before: Times, after: Times, variance_min: f64) -> f64 {
+fn slower(before: Times, after: Times) -> f64 {
     let Some(((was, was_variance), (is, is_variance))) = before.logs().zip(after.logs()) else {
         return 0.0;
     };
     let Some((was_ms, is_ms)) = before.mean_ms().zip(after.mean_ms()) else { return 0.0 };
-    let error = (was_variance + variance_min) / f64::from(before.count)
-        + (is_variance + variance_min) / f64::from(after.count);
+    let of_mean =
+        |variance: f64, count: f64| (variance + VARIANCE_MIN + VARIANCE_OF_ONE / count) / count;
+    let error =
+        of_mean(was_variance, before.count.into()) + of_mean(is_variance, after.count.into());
     let grown = |by: f64| 1.0 - (-by.max(0.0)).exp();
     let means = ((is_ms + MEAN_FLOOR_MS) / (was_ms + MEAN_FLOOR_MS)).ln();
     sureness((is - was) / error.sqrt(), SHIFT_NONE, SHIFT_FULL) * grown(is - was).max(grown(means))

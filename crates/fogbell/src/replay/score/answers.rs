@@ -19,9 +19,8 @@ impl Answer {
 
 /// One object a line.
 pub(super) fn json(answer: &Answer) -> String {
-    let suspect = |suspect: &Suspect| {
-        json!({ "service": suspect.service, "instance": suspect.instance })
-    };
+    let suspect =
+        |suspect: &Suspect| json!({ "service": suspect.service, "instance": suspect.instance });
     json!({
         "case": answer.case,
         "system": answer.system,
