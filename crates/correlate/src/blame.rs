@@ -125,12 +125,14 @@ impl Reader<'_> {
         let Some(span) = tree.span(deepest) else { return };
         let Some(by) = self.names.find_service(&span.service) else { return };
         let (mut suspect, mut mode) = (Suspect::Service(by), Mode::Error);
+        // Who turns a caller away has answered in full, however long that took.
+        let is_throttled = span.kind.calls() && is_throttled(&span.message);
         if span.kind.calls() {
             if let Some(callee) = served_child(tree, deepest) {
                 let waited = tree.span(callee).map_or(0.0, |child| {
                     child.duration_ns as f64 / (span.duration_ns.max(1)) as f64
                 });
-                if waited >= WAITED && !is_refusal(tree, deepest) {
+                if waited >= WAITED && !is_throttled && !is_refusal(tree, deepest) {
                     return self.follow_time(tree, top, callee, mass, blames);
                 }
                 // The callee says that it answered well: what was lost was lost between them.
@@ -145,7 +147,7 @@ impl Reader<'_> {
                 mode = if known { Mode::Unanswered } else { Mode::Error };
             }
         }
-        if is_throttled(&span.message) && span.kind.calls() {
+        if is_throttled {
             mode = Mode::Throttled;
         }
         blames.extend(self.blame(tree, top, deepest, suspect, mode, mass));

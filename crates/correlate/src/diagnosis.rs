@@ -2,34 +2,25 @@
 
 use std::sync::Arc;
 
-use model::{
-    Alert, Cause, CauseKind, Change, Hop, Service, ServiceHop, Signal, Timestamp, TraceTree,
-};
+use model::{Alert, Cause, CauseKind, Change, Hop, Service, ServiceHop, Timestamp, TraceTree};
 
 use crate::case::Case;
 use crate::correlator::Correlator;
-use crate::count::EdgeCount;
-use crate::evidence::{
-    ALL_MODES, Findings, Found, LIFT_TIE, best_lift, examine, noisy_or, weighed,
-};
+use crate::evidence::{ALL_MODES, Findings, examine, noisy_or, weighed};
 use crate::explain::{self, Contrast, Finding};
-use crate::facts::share;
 use crate::hypothesis::{self, Hypothesis};
 use crate::impact;
+use crate::kind::{self, lone_instance};
 use crate::names::ServiceId;
 use crate::shared_cause::{self, SharedCause};
 use crate::tags::{Lift, TagClass};
-use crate::votes::{Mode, Suspect};
+use crate::votes::Suspect;
 use crate::words;
 
 /// How many causes are named.
 const CAUSES_MAX: usize = 5;
 /// A cause below this share of the best one's score is left out.
 const SCORE_SHARE_MIN: f64 = 0.1;
-/// A fault is of a kind when this share of the blame is.
-const KIND_SHARE: f64 = 0.5;
-/// From this silence on, a service that does not answer counts as silent.
-const SILENCE_MIN: f64 = 0.2;
 /// How many changes are told.
 const CHANGES_MAX: usize = 10;
 
@@ -150,66 +141,12 @@ fn add_bare(case: &Case<'_>, hypotheses: &mut Vec<Hypothesis>) {
 /// With `more` evidence, which needs no bad trace.
 pub(crate) fn judge(case: &Case<'_>, hypothesis: Hypothesis, more: Vec<Finding>) -> Judged {
     let findings = examine(case, &hypothesis, more);
-    let kind = match (kind(case, &hypothesis, &findings), findings.change) {
+    let kind = match (kind::of(case, &hypothesis, &findings), findings.change) {
         (CauseKind::Unknown | CauseKind::Code, Some(change)) => change,
         (kind, _) => kind,
     };
     let score = noisy_or(&findings.found);
     Judged { hypothesis, kind, findings, score }
-}
-
-fn kind(case: &Case<'_>, hypothesis: &Hypothesis, findings: &Findings) -> CauseKind {
-    let all = hypothesis.share_of(&ALL_MODES);
-    let is_most = |modes: &[Mode]| all > 0.0 && hypothesis.share_of(modes) >= KIND_SHARE * all;
-    let class = findings.lift.map(|lift| lift.class);
-    match hypothesis.suspect {
-        _ if is_most(&[Mode::Throttled]) => CauseKind::Quota,
-        Suspect::Peer(peer) => {
-            let mut calls = EdgeCount::default();
-            for ((_, to), edge) in &case.correlator.facts.edges {
-                if *to == peer {
-                    crate::ring::Tally::add(&mut calls, &edge.counts.sum(case.from, case.until));
-                }
-            }
-            let throttled = share(calls.throttled, calls.errors) >= KIND_SHARE;
-            if throttled && is_most(&[Mode::Error]) {
-                CauseKind::Quota
-            } else {
-                CauseKind::Dependency
-            }
-        }
-        Suspect::Service(_) if is_most(&[Mode::Unanswered]) => CauseKind::Silence,
-        Suspect::Service(_) if is_most(&[Mode::Gap]) => CauseKind::Network,
-        Suspect::Service(_) => match class {
-            Some(TagClass::Version | TagClass::ColdStart) => CauseKind::Code,
-            Some(TagClass::Flag) => CauseKind::Config,
-            _ if is_most(&[Mode::Error]) => CauseKind::Code,
-            _ if all == 0.0 && findings.silence >= SILENCE_MIN => CauseKind::Silence,
-            _ => kind_of(&findings.found),
-        },
-    }
-}
-
-/// What evidence that needs no bad trace says of the kind: a resource that ran short before all,
-/// else what convinces most.
-fn kind_of(found: &[Found]) -> CauseKind {
-    let short = found.iter().find(|found| found.signal == Signal::ResourceMetric);
-    if let Some(short) = short {
-        let metric = short.subject.split(' ').next().unwrap_or_default();
-        let of = |word: &str| metric.contains(word);
-        return match () {
-            () if of("cpu") => CauseKind::Cpu,
-            () if of("memory") || of("heap") => CauseKind::Memory,
-            () if of("disk") || of("filesystem") => CauseKind::Disk,
-            () => CauseKind::Unknown,
-        };
-    }
-    let main = found.iter().max_by(|a, b| a.conviction().total_cmp(&b.conviction()));
-    match main.map(|found| found.signal) {
-        Some(Signal::CalleeGap) => CauseKind::Network,
-        Some(Signal::CallPattern | Signal::LogTemplate) => CauseKind::Code,
-        _ => CauseKind::Unknown,
-    }
 }
 
 fn cause(case: &Case<'_>, judged: Judged) -> Cause {
@@ -225,12 +162,7 @@ fn cause(case: &Case<'_>, judged: Judged) -> Cause {
             instance.clone_from(&tag_value);
         }
     }
-    if let (Some(lift), Some(id)) = (findings.lift, hypothesis.service())
-        && lift.class < TagClass::Instance
-        && let Some(one) = best_lift(case, id, |class| class == TagClass::Instance)
-        && one.phi >= lift.phi - LIFT_TIE
-    {
-        // A zone of which one instance alone is bad is no more than that instance.
+    if let Some(one) = findings.lift.and_then(|lift| lone_instance(case, &hypothesis, &lift)) {
         instance = word(one.value);
     }
     if let (Suspect::Service(id), true) = (hypothesis.suspect, instance.is_empty()) {

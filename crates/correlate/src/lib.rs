@@ -15,6 +15,7 @@ mod flow;
 mod habits;
 mod hypothesis;
 mod impact;
+mod kind;
 mod memory;
 mod names;
 mod own_time;

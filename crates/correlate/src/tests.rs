@@ -1,6 +1,7 @@
 mod causes;
 mod explain;
 mod grouping;
+mod kinds;
 mod memory;
 mod robust;
 mod shared;

@@ -64,14 +64,19 @@ pub(crate) fn clause(case: &Case<'_>, judged: &Judged) -> String {
 fn changed(who: &str, judged: &Judged) -> String {
     let found = judged.findings.found.iter();
     let main = found.max_by(|a, b| a.conviction().total_cmp(&b.conviction()));
+    let is_of = |metric: &str| main.is_some_and(|found| found.subject.contains(metric));
     match main.map(|found| found.signal) {
         Some(Signal::ExclusiveTime) => format!("{who} is slow by itself"),
         Some(Signal::CallPattern) => format!("{who} no longer does what it did"),
         Some(Signal::LogTemplate) => format!("{who} logs what it did not log"),
-        Some(Signal::ResourceMetric) if judged.kind == CauseKind::Memory => {
-            format!("{who} is short of memory")
-        }
-        Some(Signal::ResourceMetric) => format!("{who} is short of processor time"),
+        Some(Signal::ResourceMetric) => match judged.kind {
+            CauseKind::Cpu => format!("{who} is short of processor time"),
+            CauseKind::Memory => format!("{who} is short of memory"),
+            CauseKind::Disk => format!("{who} is short of disk"),
+            _ if is_of("restart") => format!("{who} was started anew"),
+            _ if is_of("pending_requests") => format!("{who} waits for connections"),
+            _ => format!("{who} uses more than it did"),
+        },
         _ => format!("{who} may be at fault"),
     }
 }

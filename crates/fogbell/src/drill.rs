@@ -95,11 +95,15 @@ fn write(args: &DrillArgs, options: &DrillOptions, case: u32) -> anyhow::Result<
     let mut drill = Drill::new(options, start_ns);
     record(&mut drill, args, &args.out.join(format!("{name}.jsonl.zst")), start_ns)?;
     let label = |truth: &DrillTruth| {
+        let (key, value) = truth.tag.unzip();
         json!({
             "case": name,
             "system": system,
             "root_cause_service": truth.service,
             "root_cause_pod": truth.pod,
+            "root_cause_kind": truth.fault.kind(),
+            "root_cause_tag_key": key,
+            "root_cause_tag_value": value,
             "fault": truth.fault.name(),
             "inject_time_unix_s": truth.from_unix_ns / 1_000_000_000,
         })
@@ -143,6 +147,7 @@ mod tests {
         assert_eq!(code, ExitCode::SUCCESS);
         let figures = crate::replay::scored(&folder.path().join(LABELS)).unwrap();
         assert_eq!((figures.cases, figures.ac1), (2, 1.0), "{figures:?}");
+        assert_eq!(figures.kind_ac1, Some(1.0), "{figures:?}");
         let again = tempfile::tempdir().unwrap();
         let words = ["--out", again.path().to_str().unwrap(), "--at-once", "2", "--faults"];
         let few = ["--services", "10", "--calm", "5", "--fault-for", "5"];
@@ -161,7 +166,7 @@ mod tests {
             (["--faults", "fire"], "\"fire\" is no fault: error-return, "),
             (["--sampling", "2"], "--sampling 2 is no share"),
             (["--calm", "9000"], "make 9120 s, write 1 to 3600"),
-            (["--at-once", "99"], "--at-once 1 to 15"),
+            (["--at-once", "99"], "--at-once 1 to 17"),
             (["--requests-per-s", "0"], "makes 0 requests a case"),
         ] {
             let error = drill(&[&["--out", out], &words[..]].concat()).unwrap_err();

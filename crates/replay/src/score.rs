@@ -8,7 +8,7 @@ pub mod scenario;
 
 use std::time::Duration;
 
-use model::{Cause, Timestamp};
+use model::{Cause, CauseKind, Timestamp};
 
 pub use baseline::{Baseline, Ranking, Telemetry};
 pub use figures::{Figures, Tally};
@@ -20,6 +20,10 @@ pub struct Truth {
     pub services: Vec<String>,
     /// Pod or host that was broken; empty = not told.
     pub instance: String,
+    /// What kind of fault it was; `None` = not told.
+    pub kind: Option<CauseKind>,
+    /// The tag that tells what was broken, key and value; `None` = not told.
+    pub tag: Option<(String, String)>,
     /// When.
     pub injected_at: Timestamp,
 }
@@ -31,6 +35,10 @@ pub struct Suspect {
     pub service: String,
     /// Pod or host; empty = not told.
     pub instance: String,
+    /// What kind of fault it has.
+    pub kind: CauseKind,
+    /// The tag that tells it, key and value; empty = none.
+    pub tag: (String, String),
 }
 
 /// What one case showed.
@@ -65,7 +73,12 @@ impl Suspect {
     /// The suspect that a cause names.
     #[must_use]
     pub fn of(cause: &Cause) -> Self {
-        Self { service: bare(&cause.service).to_owned(), instance: cause.instance.clone() }
+        Self {
+            service: bare(&cause.service).to_owned(),
+            instance: cause.instance.clone(),
+            kind: cause.kind,
+            tag: (cause.tag_key.clone(), cause.tag_value.clone()),
+        }
     }
 
     /// Whether the suspect is one of these services.

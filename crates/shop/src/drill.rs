@@ -62,6 +62,8 @@ pub struct DrillTruth {
     pub pod: String,
     /// What kind of fault.
     pub fault: DrillFault,
+    /// The tag that tells what is broken from what is well, key and value, where one does.
+    pub tag: Option<(&'static str, &'static str)>,
     /// Since when.
     pub from_unix_ns: u64,
 }
@@ -152,6 +154,7 @@ impl Drill {
                 service: service.name.clone(),
                 pod: pod.map_or(String::new(), |pod| pod.name.clone()),
                 fault: planned.fault,
+                tag: planned.tag(),
                 from_unix_ns: planned.from_ns,
             }
         };

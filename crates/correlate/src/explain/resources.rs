@@ -52,7 +52,7 @@ struct Rise {
     is: f64,
 }
 
-/// Of each service the strongest rise.
+/// Of each service the strongest rise, and its restarts.
 pub(crate) fn weigh(contrast: &Contrast<'_>) -> Vec<Finding> {
     let gauges = &contrast.correlator.usages.gauges;
     let told = |metric: WordId| Tells::of(contrast.word(metric));
@@ -61,7 +61,7 @@ pub(crate) fn weigh(contrast: &Contrast<'_>) -> Vec<Finding> {
         .filter(|(.., metric)| told(*metric) == Some(Tells::ShareOfLimit))
         .map(|(service, _, metric)| (*service, resource(contrast.word(*metric))))
         .collect();
-    let mut strongest: BTreeMap<ServiceId, Rise> = BTreeMap::new();
+    let mut strongest: BTreeMap<(ServiceId, bool), Rise> = BTreeMap::new();
     for ((service, instance, metric), ring) in gauges {
         let word = contrast.word(*metric);
         let Some(tells) = Tells::of(word) else { continue };
@@ -70,13 +70,14 @@ pub(crate) fn weigh(contrast: &Contrast<'_>) -> Vec<Finding> {
         }
         let (before, after) = contrast.each(ring);
         let Some((strength, was, is)) = tells.rise(&before, &after) else { continue };
-        let held = strongest.get(service).map_or(0.0, |held| held.strength);
+        let key = (*service, tells == Tells::Restarts);
+        let held = strongest.get(&key).map_or(0.0, |held| held.strength);
         if strength > held {
             let (instance, metric) = (*instance, *metric);
-            let _ = strongest.insert(*service, Rise { instance, metric, strength, was, is });
+            let _ = strongest.insert(key, Rise { instance, metric, strength, was, is });
         }
     }
-    let finding = |(service, rise): (ServiceId, Rise)| {
+    let finding = |((service, _), rise): ((ServiceId, bool), Rise)| {
         let name = contrast.label(service);
         let (instance, metric) = (contrast.word(rise.instance), contrast.word(rise.metric));
         let found = Found {

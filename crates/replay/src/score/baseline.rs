@@ -115,6 +115,7 @@ impl Telemetry {
         let suspect = |(service, _): (&str, f64)| Suspect {
             service: service.to_owned(),
             instance: self.instances.get(service).cloned().unwrap_or_default(),
+            ..Suspect::default()
         };
         scored.into_iter().map(suspect).collect()
     }

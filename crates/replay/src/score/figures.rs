@@ -11,9 +11,14 @@ pub struct Tally {
     cases: u64,
     /// Cases whose true service was named at each rank.
     at_rank: [u64; RANKS],
-    /// Cases whose true instance is known, and those in which it was named first.
+    /// Cases whose true instance is known, and those in which it was named with the first suspect.
     with_instance: u64,
     instances: u64,
+    /// The same of the kind of fault, and of the tag that tells what is broken.
+    with_kind: u64,
+    kinds: u64,
+    with_tag: u64,
+    tags: u64,
     told: bool,
     with_incident: u64,
     incidents: u64,
@@ -50,6 +55,10 @@ pub struct Figures {
     /// Share of the cases with a known instance whose first suspect is the true service and the
     /// true instance of it.
     pub instance_ac1: Option<f64>,
+    /// The same of the kind of fault.
+    pub kind_ac1: Option<f64>,
+    /// The same of the tag that tells what is broken.
+    pub tag_ac1: Option<f64>,
     /// Mean of AC@1 to AC@5.
     pub avg5: f64,
     /// Share of cases in which an incident opened after the injection.
@@ -77,10 +86,18 @@ impl Tally {
         if let Some(count) = rank.and_then(|rank| self.at_rank.get_mut(rank)) {
             *count += 1;
         }
+        let first = shown.suspects.first().filter(|_| rank == Some(0));
         if !truth.instance.is_empty() {
-            let first = shown.suspects.first().filter(|_| rank == Some(0));
             self.with_instance += 1;
             self.instances += u64::from(first.is_some_and(|it| it.instance == truth.instance));
+        }
+        if let Some(kind) = truth.kind {
+            self.with_kind += 1;
+            self.kinds += u64::from(first.is_some_and(|it| it.kind == kind));
+        }
+        if let Some(tag) = &truth.tag {
+            self.with_tag += 1;
+            self.tags += u64::from(first.is_some_and(|it| it.tag == *tag));
         }
         if let Some(told) = &shown.told {
             self.add_told(told);
@@ -125,6 +142,7 @@ impl Tally {
         let of_cases = |count: u64| count as f64 / self.cases.max(1) as f64;
         let within = |ranks: usize| of_cases(self.at_rank.iter().take(ranks).sum());
         let told = |figure: f64| self.told.then_some(figure);
+        let of_known = |named: u64, known: u64| (known > 0).then(|| named as f64 / known as f64);
         let Pairs { right, joined, parted } = self.pairs;
         let all_pairs = 2 * right + joined + parted;
         Figures {
@@ -132,8 +150,9 @@ impl Tally {
             ac1: within(1),
             ac3: within(3),
             ac5: within(RANKS),
-            instance_ac1: (self.with_instance > 0)
-                .then(|| self.instances as f64 / self.with_instance as f64),
+            instance_ac1: of_known(self.instances, self.with_instance),
+            kind_ac1: of_known(self.kinds, self.with_kind),
+            tag_ac1: of_known(self.tags, self.with_tag),
             avg5: (1..=RANKS).map(within).sum::<f64>() / RANKS as f64,
             opened: told(of_cases(self.with_incident)),
             incidents_per_fault: (self.with_incident > 0)
@@ -150,6 +169,18 @@ impl Tally {
     #[must_use]
     pub const fn instances(&self) -> (u64, u64) {
         (self.instances, self.with_instance)
+    }
+
+    /// The same of the kind of fault.
+    #[must_use]
+    pub const fn kinds(&self) -> (u64, u64) {
+        (self.kinds, self.with_kind)
+    }
+
+    /// The same of the tag.
+    #[must_use]
+    pub const fn tags(&self) -> (u64, u64) {
+        (self.tags, self.with_tag)
     }
 
     /// How many cases named the true service among the first `ranks`.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use model::{Cause, Timestamp};
+use model::{Cause, CauseKind, Timestamp};
 
 use super::{Figures, Shown, Suspect, Tally, Told, Truth, suspects};
 
@@ -8,6 +8,8 @@ fn truth() -> Truth {
     Truth {
         services: vec!["cart".to_owned()],
         instance: "cart-1".to_owned(),
+        kind: Some(CauseKind::Cpu),
+        tag: None,
         injected_at: Timestamp::from_unix_s(1_000),
     }
 }
@@ -16,6 +18,8 @@ fn named(services: &[(&str, &str)]) -> Vec<Suspect> {
     let suspect = |(service, instance): &(&str, &str)| Suspect {
         service: (*service).to_owned(),
         instance: (*instance).to_owned(),
+        kind: if instance.is_empty() { CauseKind::Unknown } else { CauseKind::Cpu },
+        ..Suspect::default()
     };
     services.iter().map(suspect).collect()
 }
@@ -40,7 +44,7 @@ fn ranks_and_instances_are_counted_over_all_cases() {
         case(&[]),
     ]);
     assert_eq!((all.ac1, all.ac3, all.ac5), (0.5, 0.75, 0.75));
-    assert_eq!(all.instance_ac1, Some(0.25));
+    assert_eq!((all.instance_ac1, all.kind_ac1, all.tag_ac1), (Some(0.25), Some(0.5), None));
     assert!((all.avg5 - (0.5 + 0.5 + 0.75 + 0.75 + 0.75) / 5.0).abs() < 1e-12);
     assert!((all.case_s - 0.1).abs() < 1e-12);
     let none = (all.opened, all.incidents_per_fault, all.pairwise_f1, all.purity, all.page_s_p50);

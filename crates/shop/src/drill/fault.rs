@@ -6,6 +6,11 @@ use crate::random::Random;
 
 const VERSION: &str = "1.4.0";
 const BAD_VERSION: &str = "1.5.0";
+pub(super) const FLAG: &str = "new-path";
+/// What the flag is told apart by.
+const FLAG_TAG: &str = "feature_flag.new-path";
+pub(super) const FLAG_ON: &str = "on";
+pub(super) const FLAG_OFF: &str = "off";
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +45,10 @@ pub enum DrillFault {
     DiskFull,
     /// It is gone: nobody answers.
     Silent,
+    /// A feature flag is switched on for some of its requests, and most of those fail.
+    FlagFlip,
+    /// All its pods in one zone fail.
+    BadZone,
 }
 
 /// A name that is no fault.
@@ -54,12 +63,14 @@ pub(super) struct Planned {
     pub(super) service: usize,
     /// The pod, of a fault that is one pod's.
     pub(super) pod: Option<usize>,
+    /// The zone, of a fault that is all pods' there.
+    pub(super) zone: Option<&'static str>,
     pub(super) from_ns: u64,
 }
 
 impl DrillFault {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::ErrorReturn,
         Self::Exception,
         Self::EarlyReturn,
@@ -75,6 +86,8 @@ impl DrillFault {
         Self::PoolExhausted,
         Self::DiskFull,
         Self::Silent,
+        Self::FlagFlip,
+        Self::BadZone,
     ];
 
     /// What it is called.
@@ -96,6 +109,31 @@ impl DrillFault {
             Self::PoolExhausted => "pool-exhausted",
             Self::DiskFull => "disk-full",
             Self::Silent => "silent",
+            Self::FlagFlip => "flag-flip",
+            Self::BadZone => "bad-zone",
+        }
+    }
+
+    /// What kind of fault it is, in the words of `fogbell.v1.Cause.Kind`; `None` where those have
+    /// none for it.
+    #[must_use]
+    pub const fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::ErrorReturn
+            | Self::Exception
+            | Self::EarlyReturn
+            | Self::BadRollout
+            | Self::BadPod => Some("CODE"),
+            Self::Cpu => Some("CPU"),
+            Self::MemoryLeak => Some("MEMORY"),
+            Self::DiskFull => Some("DISK"),
+            Self::NetworkDelay | Self::PacketLoss => Some("NETWORK"),
+            Self::PartnerDown | Self::SlowDatabase => Some("DEPENDENCY"),
+            Self::Quota => Some("QUOTA"),
+            Self::Silent => Some("SILENCE"),
+            Self::FlagFlip => Some("CONFIG"),
+            Self::BadZone => Some("INFRASTRUCTURE"),
+            Self::PoolExhausted => None,
         }
     }
 
@@ -113,6 +151,7 @@ impl DrillFault {
             Self::PartnerDown => service.partner.is_some(),
             Self::SlowDatabase | Self::PoolExhausted => service.has_database,
             Self::BadPod => service.pods.len() > 1,
+            Self::BadZone => !service.partial_zones().is_empty(),
             Self::NetworkDelay | Self::PacketLoss | Self::Quota | Self::Silent => is_called,
             _ => true,
         }
@@ -165,9 +204,23 @@ pub(super) fn plan(
         let Some(service) = random.pick(&candidates) else { continue };
         let pods = system.services[service].pods.len() as u64;
         let pod = (*fault == DrillFault::BadPod).then(|| random.below(pods) as usize);
-        planned.push(Planned { fault: *fault, service, pod, from_ns });
+        let zones = system.services[service].partial_zones();
+        let zone = zones.first().copied().filter(|_| *fault == DrillFault::BadZone);
+        planned.push(Planned { fault: *fault, service, pod, zone, from_ns });
     }
     planned
+}
+
+impl Planned {
+    /// The tag that tells what is broken from what is well, where one does.
+    pub(super) fn tag(&self) -> Option<(&'static str, &'static str)> {
+        match self.fault {
+            DrillFault::BadRollout => Some(("service.version", BAD_VERSION)),
+            DrillFault::FlagFlip => Some((FLAG_TAG, FLAG_ON)),
+            DrillFault::BadZone => self.zone.map(|zone| ("cloud.availability_zone", zone)),
+            _ => None,
+        }
+    }
 }
 
 /// The version that a service has at a moment.

@@ -62,7 +62,7 @@ pub(super) struct Service {
 pub(super) struct Pod {
     pub(super) name: String,
     node: String,
-    zone: &'static str,
+    pub(super) zone: &'static str,
 }
 
 #[derive(Debug)]
@@ -249,6 +249,12 @@ impl Service {
             attributes.push(text("cloud.availability_zone", pod.zone));
         }
         Resource { attributes, ..Resource::default() }
+    }
+
+    /// Zones with several of its pods, but not all.
+    pub(super) fn partial_zones(&self) -> Vec<&'static str> {
+        let pods = |zone: &str| self.pods.iter().filter(|pod| pod.zone == zone).count();
+        ZONES.into_iter().filter(|zone| (2..self.pods.len()).contains(&pods(zone))).collect()
     }
 
     pub(super) fn address(&self) -> String {

@@ -87,6 +87,7 @@ fn every_fault_shows_at_its_service_and_nowhere_before() {
             DrillFault::NetworkDelay | DrillFault::PacketLoss => late_calls(truth, &exports) > 0.2,
             DrillFault::Quota => turned_away(truth, &exports) > 0,
             DrillFault::BadPod => after.1 > 0 && !truth.pod.is_empty(),
+            DrillFault::BadZone => after.1 * 5 > after.0 && truth.tag.is_some(),
             _ => fails,
         };
         assert!(shows, "{fault} at {}: {before:?} then {after:?}", truth.service);

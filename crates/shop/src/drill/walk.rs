@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
-use super::fault::Planned;
+use super::fault::{FLAG, FLAG_OFF, FLAG_ON, Planned};
 use super::system::Edge;
 use super::{Drill, DrillFault, Place};
 use crate::attribute::{integer, text};
@@ -40,6 +40,8 @@ struct Serving {
     operation: usize,
     context: SpanContext,
     start_ns: u64,
+    /// Of a feature flag, where there is one.
+    variant: Option<&'static str>,
 }
 
 impl Answer {
@@ -70,7 +72,10 @@ impl Drill {
     pub(super) fn active(&self, place: Place, at_ns: u64) -> Option<Planned> {
         let suffers = |planned: &&Planned| {
             let is_pod = planned.pod.is_none_or(|pod| pod == place.pod);
-            planned.service == place.service && is_pod && planned.from_ns <= at_ns
+            let zone = self.system.services[place.service].pods.get(place.pod).map(|pod| pod.zone);
+            let is_there = planned.zone.is_none_or(|bad| zone == Some(bad));
+            let is_its = planned.service == place.service && is_pod && is_there;
+            is_its && planned.from_ns <= at_ns
         };
         self.planned.iter().find(suffers).copied()
     }
@@ -90,10 +95,21 @@ impl Drill {
             return Answer::failed(self.later(at_ns, REFUSED_MS), 0, "ConnectionRefused");
         }
         let context = SpanContext { trace_id, span_id: self.random.span_id() };
-        let serving = Serving { place, operation, context, start_ns: at_ns };
+        let variant = self.variant(service, fault);
+        let serving = Serving { place, operation, context, start_ns: at_ns, variant };
         let answer = self.work(serving, fault);
         self.record(serving, parent, &answer, kind);
         answer
+    }
+
+    /// The variant of the flag that a request gets, at the service where one is switched.
+    fn variant(&mut self, service: usize, fault: Option<DrillFault>) -> Option<&'static str> {
+        let is_flagged =
+            |planned: &Planned| planned.service == service && planned.fault == DrillFault::FlagFlip;
+        self.planned.iter().any(is_flagged).then(|| {
+            let is_on = fault == Some(DrillFault::FlagFlip) && self.random.chance(0.4);
+            if is_on { FLAG_ON } else { FLAG_OFF }
+        })
     }
 
     /// What a service does of its own and with others.
@@ -154,6 +170,10 @@ impl Drill {
             ),
             DrillFault::BadRollout => (0.5, 500, "KeyError", "KeyError: 'currency'"),
             DrillFault::BadPod => (0.9, 503, "503", "not ready: cache is corrupt"),
+            DrillFault::BadZone => (0.8, 503, "503", "not ready: no leader"),
+            DrillFault::FlagFlip if serving.variant == Some(FLAG_ON) => {
+                (0.8, 500, "NotImplementedError", "NotImplementedError: new path")
+            }
             DrillFault::Quota => (0.6, 429, "429", "too many requests"),
             DrillFault::DiskFull => (0.5, 500, "IOException", "no space left on device"),
             _ => return None,
@@ -303,7 +323,7 @@ impl Drill {
         answer: &Answer,
         kind: SpanKind,
     ) {
-        let Serving { place, operation, context, start_ns } = serving;
+        let Serving { place, operation, context, start_ns, variant } = serving;
         let route = &self.system.services[place.service].operations[operation].route;
         let name = match kind {
             SpanKind::Consumer => format!("process {route}"),
@@ -321,6 +341,10 @@ impl Drill {
                 integer("http.response.status_code", i64::from(answer.status)),
             ],
         };
+        if let Some(variant) = variant {
+            span.attributes.push(text("feature_flag.key", FLAG));
+            span.attributes.push(text("feature_flag.result.variant", variant));
+        }
         if let Some(error) = answer.error.filter(|_| answer.status >= 500) {
             span.attributes.push(text("error.type", error));
             span.status = Some(failed(error));

@@ -1,6 +1,7 @@
 //! What was answered in each case.
 
 use ::replay::score::Suspect;
+use contract::v1;
 use model::{Cause, Evidence};
 use serde_json::{Value, json};
 
@@ -37,8 +38,9 @@ pub(super) fn json(answer: &Answer) -> String {
 
 fn cause(cause: &Cause) -> Value {
     let evidence = |of: &Evidence| {
+        let evidence = v1::Evidence::from(of);
         json!({
-            "signal": format!("{:?}", of.signal),
+            "signal": evidence.signal,
             "subject": of.subject,
             "observed": of.observed,
             "baseline": of.baseline,
@@ -50,7 +52,9 @@ fn cause(cause: &Cause) -> Value {
         "service": cause.service,
         "instance": cause.instance,
         "operation": cause.operation,
-        "kind": format!("{:?}", cause.kind),
+        "kind": v1::cause::Kind::from(cause.kind).as_str_name(),
+        "tag_key": cause.tag_key,
+        "tag_value": cause.tag_value,
         "score": cause.score,
         "evidence": cause.evidence.iter().map(evidence).collect::<Vec<_>>(),
     })

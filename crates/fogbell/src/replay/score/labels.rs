@@ -4,12 +4,27 @@ use std::path::{Path, PathBuf};
 
 use ::replay::score::Truth;
 use anyhow::{Context, bail};
-use model::Timestamp;
+use contract::v1::cause;
+use model::{CauseKind, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
 /// How a recording's name may end, in the order in which it is looked for.
 const ENDINGS: [&str; 4] = ["jsonl.zst", "jsonl", "json", "pb"];
+
+/// What a label may say of the kind.
+const KINDS: [CauseKind; 10] = [
+    CauseKind::Code,
+    CauseKind::Cpu,
+    CauseKind::Memory,
+    CauseKind::Disk,
+    CauseKind::Network,
+    CauseKind::Dependency,
+    CauseKind::Quota,
+    CauseKind::Config,
+    CauseKind::Infrastructure,
+    CauseKind::Silence,
+];
 
 /// A labelled fault with its recording.
 #[derive(Clone, Debug)]
@@ -39,6 +54,10 @@ struct Entry {
     /// Without one, the case does not count in what is said of instances.
     #[serde(default)]
     root_cause_pod: String,
+    /// Of `fogbell.v1.Cause.Kind`. As with the pod, a case without it does not count.
+    root_cause_kind: Option<String>,
+    root_cause_tag_key: Option<String>,
+    root_cause_tag_value: Option<String>,
     #[serde(default)]
     fault: String,
     inject_time_unix_s: u64,
@@ -56,8 +75,12 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Labels> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut labels = Labels::default();
     for (place, entry) in (1_u64..).zip(entries) {
-        match Entry::deserialize(entry) {
-            Ok(entry) => labels.whole.push(Label::of(entry, folder)),
+        match Entry::deserialize(entry).map(|entry| Label::of(entry, folder)) {
+            Ok(Some(label)) => labels.whole.push(label),
+            Ok(None) => labels.broken.push(format!(
+                "{shown}: entry {place}: root_cause_kind is none of CODE, CPU, MEMORY, DISK, \
+                 NETWORK, DEPENDENCY, QUOTA, CONFIG, INFRASTRUCTURE, SILENCE"
+            )),
             Err(error) => labels.broken.push(format!(
                 "{shown}: entry {place}: {error} (case, system, root_cause_service and \
                  inject_time_unix_s are wanted)"
@@ -72,18 +95,25 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Labels> {
 }
 
 impl Label {
-    fn of(entry: Entry, folder: &Path) -> Self {
-        Self {
+    /// None if it names a kind that there is not.
+    fn of(entry: Entry, folder: &Path) -> Option<Self> {
+        let kind = match entry.root_cause_kind {
+            Some(name) => Some(kind_of(&name)?),
+            None => None,
+        };
+        Some(Self {
             stem: folder.join(&entry.case),
             truth: Truth {
                 services: vec![entry.root_cause_service],
                 instance: entry.root_cause_pod,
+                kind,
+                tag: entry.root_cause_tag_key.zip(entry.root_cause_tag_value),
                 injected_at: Timestamp::from_unix_s(entry.inject_time_unix_s),
             },
             case: entry.case,
             system: entry.system,
             fault: entry.fault,
-        }
+        })
     }
 
     /// The broken services of the other faults in the same case.
@@ -107,4 +137,8 @@ impl Label {
             format!("no recording {}.{{{}}}", self.stem.display(), ENDINGS.join(","))
         })
     }
+}
+
+fn kind_of(name: &str) -> Option<CauseKind> {
+    KINDS.into_iter().find(|kind| cause::Kind::from(*kind).as_str_name() == name)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ::replay::score::Tally;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Kinds, Row, Tallies};
 
@@ -42,8 +42,14 @@ pub(super) fn json(
         "false_pages": figures.false_pages,
         "case_s": figures.case_s,
     });
-    if let Some(fields) = object.as_object_mut().filter(|_| by_fault) {
-        let _ = fields.insert("fault".to_owned(), kinds.to_string().into());
+    let more = [
+        ("fault", by_fault.then(|| kinds.to_string().into())),
+        ("kind_ac1", figures.kind_ac1.map(Value::from)),
+        ("tag_ac1", figures.tag_ac1.map(Value::from)),
+    ];
+    if let Some(fields) = object.as_object_mut() {
+        let more = more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        fields.extend(more);
     }
     object.to_string()
 }
@@ -51,7 +57,7 @@ pub(super) fn json(
 /// A table for people; causes are said as n of N.
 pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
     let mut lines = vec![format!(
-        "{:<24}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
+        "{:<24}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>7}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
         "system",
         "fault",
         "mode",
@@ -60,6 +66,8 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
         "AC@3",
         "AC@5",
         "inst@1",
+        "kind@1",
+        "tag@1",
         "Avg@5",
         "opened",
         "inc/flt",
@@ -73,12 +81,12 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
         let figures = tally.figures();
         let of = |count: u64| format!("{count}/{}", figures.cases);
         let share = |figure: Option<f64>| figure.map_or("-".to_owned(), |f| format!("{f:.2}"));
-        let instances = match tally.instances() {
-            (_, 0) => "-".to_owned(),
-            (named, known) => format!("{named}/{known}"),
+        let of_known = |(named, known): (u64, u64)| match known {
+            0 => "-".to_owned(),
+            _ => format!("{named}/{known}"),
         };
         lines.push(format!(
-            "{:<24}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
+            "{:<24}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>7}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
             system,
             kinds.to_string(),
             row.mode,
@@ -86,7 +94,9 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
             of(tally.named_within(1)),
             of(tally.named_within(3)),
             of(tally.named_within(5)),
-            instances,
+            of_known(tally.instances()),
+            of_known(tally.kinds()),
+            of_known(tally.tags()),
             figures.avg5,
             share(figures.opened),
             share(figures.incidents_per_fault),

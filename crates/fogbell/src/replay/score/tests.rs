@@ -63,6 +63,36 @@ fn labelled_faults_are_scored_by_every_method_and_what_is_broken_costs_itself() 
 }
 
 #[test]
+fn what_was_answered_in_a_case_is_told_with_its_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    let exports = recorded(Some(Fault::BadRollout), 75);
+    for file in ["a.jsonl", "b.jsonl"] {
+        let _ = written(folder.path(), file, lines(&exports).as_bytes());
+    }
+    let truth = Fault::BadRollout.expected().service;
+    let file = written(
+        folder.path(),
+        "labels.json",
+        json!([label("a", truth), label("b", "nobody")]).to_string().as_bytes(),
+    );
+    let loaded = config::from_path(None, &mut std::iter::empty());
+    let (observer, engine) = crate::replay::options(&loaded).unwrap();
+    let scoring = Scoring { observer, engine, by_fault: false, only: None };
+    let answers = score_all(&file, &scoring).unwrap().answers;
+    let by_fogbell: Vec<&Answer> = answers
+        .iter()
+        .filter(|answer| (answer.row.mode, answer.row.method) == (EXPLAIN, FOGBELL))
+        .collect();
+    let [right, wrong] = by_fogbell.as_slice() else { panic!("{}", by_fogbell.len()) };
+    let object: Value = serde_json::from_str(&answers::json(right)).unwrap();
+    assert_eq!((&object["rank"], &object["suspects"][0]["service"]), (&1.into(), &truth.into()));
+    assert_eq!(object["causes"][0]["kind"], "CODE", "{object}");
+    assert!(!object["causes"][0]["evidence"].as_array().unwrap().is_empty(), "{object}");
+    let line = answers::line(wrong);
+    assert!(line.contains(" - ") && line.contains(&format!("nobody: {truth}")), "{line}");
+}
+
+#[test]
 fn the_keys_are_those_that_scores_are_compared_by() {
     let key = ("shop".to_owned(), Kinds::All, INCIDENT);
     let object: Value = serde_json::from_str(&table::json(&key, &Tally::default(), false)).unwrap();
@@ -98,4 +128,8 @@ fn labels_that_are_none_are_refused_with_their_place() {
     assert!(refusal(&json!([])).contains("there is no case in it"));
     let entry = refusal(&json!([{ "case": "a", "system": "shop" }]));
     assert!(entry.contains("entry 1: missing field `root_cause_service`"), "{entry}");
+    let mut of_no_kind = label("a", "cart");
+    of_no_kind["root_cause_kind"] = "FIRE".into();
+    let entry = refusal(&json!([of_no_kind]));
+    assert!(entry.contains("entry 1: root_cause_kind is none of CODE, CPU, "), "{entry}");
 }

@@ -77,7 +77,7 @@ pub fn run(
 
 fn truth(scenario: &Scenario, injected_at: Timestamp) -> Truth {
     let services = scenario.right_causes().into_iter().collect();
-    Truth { services, instance: String::new(), injected_at }
+    Truth { services, instance: String::new(), kind: None, tag: None, injected_at }
 }
 
 /// A trace for each call, whose times say nothing.
