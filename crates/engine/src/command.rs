@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use correlate::book::{IncidentBook, Note};
-use model::{Actor, EventType, Incident, IncidentId, MemberState, Revision, Status, Timestamp};
+use correlate::book::{IncidentBook, MEMBERS_MAX, Note};
+use model::{
+    Actor, EventType, Incident, IncidentId, Member, MemberState, Revision, Status, Timestamp,
+};
 
+use crate::crowd::Crowd;
 use crate::{Command, Refusal, Reply, Verb};
+
+/// The incidents, and what they hide.
+pub(crate) type Books<'a> = (&'a mut IncidentBook, &'a mut Crowd);
 
 /// What a command did: the answer, and the revisions that it made, in order.
 #[derive(Debug)]
@@ -15,10 +21,10 @@ pub(crate) struct Outcome {
 }
 
 /// Carries out a command.
-pub(crate) fn carry_out(book: &mut IncidentBook, command: Command, now: Timestamp) -> Outcome {
+pub(crate) fn carry_out(books: Books<'_>, command: Command, now: Timestamp) -> Outcome {
     let mut revisions = Vec::new();
-    let reply = match check(book, &command) {
-        Ok(incident) => apply(book, &incident, command, now, &mut revisions),
+    let reply = match check(books.0, &command) {
+        Ok(incident) => apply(books, &incident, command, now, &mut revisions),
         Err(refusal) => Err(refusal),
     };
     Outcome { reply, revisions }
@@ -38,7 +44,7 @@ fn check(book: &IncidentBook, command: &Command) -> Result<Arc<Incident>, Refusa
 }
 
 fn apply(
-    book: &mut IncidentBook,
+    (book, crowd): Books<'_>,
     incident: &Incident,
     command: Command,
     now: Timestamp,
@@ -77,11 +83,17 @@ fn apply(
         }
         Verb::Merge { losers } => {
             must_live()?;
-            return merge(book, id, &losers, &note(EventType::Merged), revisions);
+            return merge((book, crowd), id, &losers, &note(EventType::Merged), revisions);
         }
         Verb::Split { fingerprints } => {
             must_live()?;
-            return split(book, incident, &fingerprints, &note(EventType::Split), revisions);
+            return split(
+                (book, crowd),
+                incident,
+                &fingerprints,
+                &note(EventType::Split),
+                revisions,
+            );
         }
         Verb::Annotate { text, links } => {
             let note = Note { reason: text, ..note(EventType::Annotated) };
@@ -134,7 +146,7 @@ fn close(incident: &mut Incident, now: Timestamp) {
 /// Lets `winner` take the losers in. The losers are revised first, so that whoever follows one
 /// incident sees it end before the other grows.
 pub(crate) fn merge(
-    book: &mut IncidentBook,
+    (book, crowd): Books<'_>,
     winner: IncidentId,
     losers: &[IncidentId],
     note: &Note,
@@ -163,14 +175,18 @@ pub(crate) fn merge(
             let known: Vec<_> = i.members.iter().map(|m| m.fingerprint).collect();
             let new = loser.members.iter().filter(|m| !known.contains(&m.fingerprint));
             i.members.extend(new.cloned());
+            crowd.absorb(winner, loser.id);
         }
-        i.member_count = u32::try_from(i.members.len()).unwrap_or(u32::MAX);
+        for hidden in i.members.split_off(i.members.len().min(MEMBERS_MAX)) {
+            crowd.hide(winner, hidden.fingerprint, hidden.state != MemberState::Cleared);
+        }
+        i.member_count = count(&i.members).saturating_add(crowd.count(winner));
     }));
     book.get(winner).cloned().ok_or(Refusal::NotFound)
 }
 
 fn split(
-    book: &mut IncidentBook,
+    (book, crowd): Books<'_>,
     incident: &Incident,
     fingerprints: &[model::Fingerprint],
     note: &Note,
@@ -182,9 +198,8 @@ fn split(
         let what = "some members must leave and some must stay".to_owned();
         return Err(Refusal::Impossible(what));
     }
-    let count = |members: &[model::Member]| u32::try_from(members.len()).unwrap_or(u32::MAX);
     revisions.extend(book.revise(incident.id, note.clone(), |i| {
-        i.member_count = count(&staying);
+        i.member_count = count(&staying).saturating_add(crowd.count(incident.id));
         i.members = staying;
     }));
     let started_at = leaving.iter().map(|m| m.first_at).min().unwrap_or(note.at);
@@ -207,6 +222,10 @@ fn split(
     let reply = Arc::clone(&revision.incident);
     revisions.push(revision);
     Ok(reply)
+}
+
+fn count(members: &[Member]) -> u32 {
+    u32::try_from(members.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

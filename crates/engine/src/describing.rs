@@ -72,7 +72,8 @@ impl Engine {
         incident.path = diagnosis.path;
         incident.changes = diagnosis.changes;
         incident.members = members(alerts);
-        incident.member_count = u32::try_from(alerts.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(alerts.len()).unwrap_or(u32::MAX);
+        incident.member_count = count.saturating_add(self.crowd.count(incident.id));
         incident.flapping = firing().next().is_some() && firing().all(|alert| alert.flapping);
         incident.links = links(alerts, &incident.links);
         self.exemplify(incident, alerts, diagnosis.cause_service.as_deref());

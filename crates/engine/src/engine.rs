@@ -12,6 +12,7 @@ use slo::judge::WindowFigures;
 use slo::stream::{StreamOptions, Streams};
 
 use crate::command::carry_out;
+use crate::crowd::Crowd;
 use crate::hitters::Hitters;
 use crate::homes::Homes;
 use crate::opening::Openings;
@@ -27,7 +28,7 @@ use crate::unwritten::Unwritten;
 use crate::{Command, Dropped, Effect, EngineOptions, Input};
 
 /// Alerts held per tenant.
-const ALERTS_MAX: u32 = 100_000;
+pub(crate) const ALERTS_MAX: u32 = 100_000;
 /// Streams of cumulative points held per tenant.
 const STREAMS_MAX: usize = 500_000;
 /// How far behind its time a cumulative stream's first point may lie and still count in full.
@@ -66,6 +67,7 @@ pub struct Engine {
     pub(crate) book: IncidentBook,
     pub(crate) openings: Openings,
     pub(crate) homes: Homes,
+    pub(crate) crowd: Crowd,
     pub(crate) refresh: BTreeMap<IncidentId, Refresh>,
     /// Incidents a member of which changed in this turn.
     pub(crate) stirred: BTreeSet<IncidentId>,
@@ -109,6 +111,7 @@ impl Engine {
             book: IncidentBook::new(options.epoch, Arc::clone(&options.tenant)),
             openings: Openings::default(),
             homes: Homes::default(),
+            crowd: Crowd::default(),
             refresh: BTreeMap::new(),
             stirred: BTreeSet::new(),
             joining: BTreeMap::new(),
@@ -220,7 +223,8 @@ impl Engine {
             Some(id) => self.book.get(id).cloned().ok_or(crate::Refusal::NotFound),
             None => {
                 let (id, request_id) = (command.id, command.request_id.clone());
-                let outcome = carry_out(&mut self.book, command, self.now);
+                let books = (&mut self.book, &mut self.crowd);
+                let outcome = carry_out(books, command, self.now);
                 if outcome.reply.is_ok() {
                     self.requests.remember(request_id, id, self.now);
                 }

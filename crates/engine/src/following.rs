@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use correlate::book::{MEMBERS_MAX, Note, is_quiet};
+use correlate::book::{Note, is_quiet};
 use model::{
     Alert, AlertState, EventType, Fingerprint, Incident, IncidentId, MemberState, Service,
     SpanRecord, Status, Timestamp, TraceId, Urgency,
@@ -30,11 +30,10 @@ impl Engine {
     /// An alert began to fire.
     pub(crate) fn fired(&mut self, fingerprint: Fingerprint) {
         let now = self.now;
-        if self.book.of_member(fingerprint).is_some() {
+        if self.incident_of(fingerprint).is_some() {
             return self.member_changed(fingerprint);
         }
-        let since = now.before(REOPEN_WITHIN);
-        if let Some(id) = self.book.resolved_of_member(fingerprint, since).map(|i| i.id) {
+        if let Some(id) = self.resolved_of(fingerprint, now.before(REOPEN_WITHIN)) {
             return self.reopen(id, fingerprint);
         }
         let Some(alert) = self.alerts.get(fingerprint).cloned() else { return };
@@ -92,6 +91,11 @@ impl Engine {
         if !firing {
             self.openings.leave(fingerprint);
         }
+        if let Some(id) = self.crowd.of(fingerprint) {
+            self.crowd.hide(id, fingerprint, firing);
+            // Who is not shown makes a difference when it is the last one.
+            self.stirred.extend((!self.crowd.fires(id)).then_some(id));
+        }
         // Looked at once the turn's alerts are all known: one revision tells all that changed.
         self.stirred.extend(self.book.of_member(fingerprint).map(|incident| incident.id));
     }
@@ -104,7 +108,7 @@ impl Engine {
         self.carry_out_joins();
         let mut due = std::mem::take(&mut self.stirred);
         due.extend(self.refresh.iter().filter(|(_, at)| at.is_due(self.now)).map(|(id, _)| *id));
-        due.extend(self.book.live().filter(|i| is_over(i, self.now)).map(|incident| incident.id));
+        due.extend(self.book.live().filter(|i| self.is_over(i)).map(|incident| incident.id));
         for id in due {
             self.look_again(id);
         }
@@ -185,7 +189,8 @@ impl Engine {
     fn open(&mut self, opening: &Opening) {
         let now = self.now;
         let known = |f: &Fingerprint| self.alerts.get(*f).cloned();
-        let members: Vec<_> = opening.fingerprints.iter().filter_map(known).collect();
+        let (shown, hidden) = self.shown(opening.fingerprints.clone());
+        let members: Vec<_> = shown.iter().chain(&hidden).filter_map(known).collect();
         let mut incident = self.describe(&members, &opening.trees, opening.detected_at);
         if members.is_empty() {
             return;
@@ -203,6 +208,7 @@ impl Engine {
         let reason = incident.title.clone();
         let revision = self.book.open(incident, Note::engine(EventType::Opened, reason, now));
         let id = revision.incident.id;
+        self.hide(id, &hidden);
         for service in members.iter().filter_map(|alert| self.correlator.service_of(alert)) {
             self.homes.settle(service, Home::Incident(id));
         }
@@ -219,20 +225,15 @@ impl Engine {
     fn carry_out_joins(&mut self) {
         for (id, joining) in std::mem::take(&mut self.joining) {
             let Some(incident) = self.book.get(id).cloned() else { continue };
-            let mut fingerprints: Vec<_> = incident.members.iter().map(|m| m.fingerprint).collect();
-            // Those that ask for the most come first: the others are counted and not looked at
-            // where there is no more room.
-            let urgency = |f: &Fingerprint| self.alerts.get(*f).map(|alert| alert.urgency);
-            let mut new: Vec<_> = joining.iter().map(|(fingerprint, _)| *fingerprint).collect();
-            new.sort_by_key(|fingerprint| std::cmp::Reverse(urgency(fingerprint)));
-            let room = MEMBERS_MAX.saturating_sub(fingerprints.len());
-            let escalates = new.first().and_then(urgency) > Some(incident.urgency);
-            if room == 0 && !escalates {
+            let before: Vec<_> = incident.members.iter().map(|m| m.fingerprint).collect();
+            let joined = joining.iter().map(|(fingerprint, _)| *fingerprint);
+            let (shown, hidden) = self.shown(before.iter().copied().chain(joined).collect());
+            self.hide(id, &hidden);
+            if shown == before {
                 continue;
             }
-            fingerprints.extend(new.into_iter().take(room.max(1)));
             let reason = joining.into_iter().next().map(|(_, reason)| reason);
-            self.revise_from(id, &fingerprints, reason.unwrap_or_default());
+            self.revise_from(id, &shown, reason.unwrap_or_default());
         }
     }
 
@@ -245,8 +246,9 @@ impl Engine {
         let next = self.refresh.get(&id).map(|refresh| refresh.next(self.now));
         let next = next.unwrap_or_else(|| Refresh::after_opening(self.now));
         let _ = self.refresh.insert(id, next);
-        let fingerprints: Vec<_> = incident.members.iter().map(|m| m.fingerprint).collect();
-        self.revise_from(id, &fingerprints, incident.grouping_reason.clone());
+        let shown = incident.members.iter().map(|member| member.fingerprint).collect();
+        let shown = self.show_firing(id, shown);
+        self.revise_from(id, &shown, incident.grouping_reason.clone());
         self.merge_if_same(id);
     }
 
@@ -259,7 +261,7 @@ impl Engine {
         if after.grouping_reason.is_empty() {
             after.grouping_reason = reason;
         }
-        let over = is_over(&after, now);
+        let over = self.is_over(&after);
         let escalates = after.urgency > before.urgency;
         let kind = match (over, escalates) {
             (true, _) => EventType::Resolved,
@@ -287,9 +289,12 @@ impl Engine {
 
     fn reopen(&mut self, id: IncidentId, fingerprint: Fingerprint) {
         let Some(before) = self.book.get(id).cloned() else { return };
-        let fingerprints: Vec<_> = before.members.iter().map(|m| m.fingerprint).collect();
-        let members: Vec<_> =
-            fingerprints.iter().filter_map(|f| self.alerts.get(*f).cloned()).collect();
+        if self.crowd.of(fingerprint).is_some() {
+            self.crowd.hide(id, fingerprint, true);
+        }
+        let shown = before.members.iter().map(|member| member.fingerprint).collect();
+        let shown = self.show_firing(id, shown);
+        let members: Vec<_> = shown.iter().filter_map(|f| self.alerts.get(*f).cloned()).collect();
         let after = self.describe_again(&before, &members);
         let name = self.alerts.get(fingerprint).and_then(|a| a.labels.get("slo").cloned());
         let why = format!("{} burns again", name.unwrap_or_else(|| fingerprint.to_string()));
@@ -324,11 +329,44 @@ impl Engine {
         let (winner, loser) = (id.min(other), id.max(other));
         let note = Note::engine(EventType::Merged, "the same first cause", self.now);
         let mut revisions = Vec::new();
-        let _ = merge(&mut self.book, winner, &[loser], &note, &mut revisions);
+        let books = (&mut self.book, &mut self.crowd);
+        let _ = merge(books, winner, &[loser], &note, &mut revisions);
         let _ = self.refresh.remove(&loser);
         for revision in revisions {
             self.announce(revision);
         }
+    }
+
+    /// Whether all members have been quiet for long enough.
+    fn is_over(&self, incident: &Incident) -> bool {
+        let cleared = incident.members.iter().map(|member| member.last_at).max();
+        let is_quiet = is_quiet(incident) && !self.crowd.fires(incident.id);
+        is_quiet && cleared.is_none_or(|at| self.now.since(at) >= QUIET_FOR)
+    }
+
+    /// The live incident that an alert is a member of, shown or not.
+    pub(crate) fn incident_of(&self, fingerprint: Fingerprint) -> Option<IncidentId> {
+        let is_live = |id: &IncidentId| self.book.get(*id).is_some_and(|i| i.status.is_live());
+        let shown = self.book.of_member(fingerprint).map(|incident| incident.id);
+        shown.or_else(|| self.crowd.of(fingerprint).filter(is_live))
+    }
+
+    /// The newest incident with this alert that was resolved at or after `since`.
+    fn resolved_of(&self, fingerprint: Fingerprint, since: Timestamp) -> Option<IncidentId> {
+        let is_recent = |id: &IncidentId| {
+            let incident = self.book.get(*id);
+            incident.is_some_and(|i| i.status == Status::Resolved && i.resolved_at >= since)
+        };
+        let shown = self.book.resolved_of_member(fingerprint, since).map(|incident| incident.id);
+        shown.or_else(|| self.crowd.of(fingerprint).filter(is_recent))
+    }
+
+    /// Forgets hidden members of incidents that no longer come back.
+    pub(crate) fn forget_hidden(&mut self) {
+        let (book, since) = (&self.book, self.now.before(REOPEN_WITHIN));
+        self.crowd.retain(|id| {
+            book.get(id).is_some_and(|i| i.status.is_live() || i.resolved_at >= since)
+        });
     }
 
     /// Once nothing burns any more, baselines may follow again.
@@ -340,12 +378,6 @@ impl Engine {
             self.correlator.freeze(false);
         }
     }
-}
-
-/// Whether all members have been quiet for long enough.
-fn is_over(incident: &Incident, now: Timestamp) -> bool {
-    let cleared = incident.members.iter().map(|member| member.last_at).max();
-    is_quiet(incident) && cleared.is_none_or(|at| now.since(at) >= QUIET_FOR)
 }
 
 /// Whether a revision is worth making: numbers move all the time, and a revision a second would
@@ -361,6 +393,7 @@ fn differs_for_people(before: &Incident, after: &Incident) -> bool {
     };
     cause(before) != cause(after)
         || states(before) != states(after)
+        || before.member_count != after.member_count
         || before.severity != after.severity
         || before.flapping != after.flapping
         || before.traces.is_empty() != after.traces.is_empty()

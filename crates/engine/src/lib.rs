@@ -8,6 +8,7 @@ mod changes;
 mod command;
 mod composites;
 mod counting;
+mod crowd;
 mod describing;
 mod effect;
 mod engine;

@@ -92,6 +92,7 @@ impl Engine {
             self.streams.evict(self.now);
             self.write_slow_rows(&mut rows);
             self.forget_routes(&mut rows);
+            self.forget_hidden();
         }
         if self.now.since(self.correlator_row_at) >= CORRELATOR_ROW_EVERY {
             self.correlator_row_at = self.now;
@@ -358,9 +359,11 @@ impl Engine {
         }
         self.retire_alerts();
         self.resume_raised();
-        let live: Vec<_> = self.book.live().map(|incident| incident.id).collect();
-        for id in &live {
-            let _ = self.refresh.insert(*id, Refresh::after_opening(now));
+        let live: Vec<_> = self.book.live().cloned().collect();
+        for incident in &live {
+            let _ = self.refresh.insert(incident.id, Refresh::after_opening(now));
+            let shown = u32::try_from(incident.members.len()).unwrap_or(u32::MAX);
+            self.crowd.restore(incident.id, incident.member_count.saturating_sub(shown));
         }
         self.correlator.freeze(!live.is_empty());
         // Alerts that fire and have no incident were about to open one when the daemon ended.
@@ -370,6 +373,7 @@ impl Engine {
             .map(|alert| alert.fingerprint)
             .filter(|fingerprint| self.book.of_member(*fingerprint).is_none())
             .collect();
+        self.crowd.expect(orphans.iter().copied());
         for fingerprint in orphans {
             self.fired(fingerprint);
         }

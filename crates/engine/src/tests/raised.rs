@@ -1,6 +1,9 @@
 //! Alerts that other systems raise.
 
-use model::{Labels, RaisedAlert, SpanRecord};
+use std::collections::BTreeSet;
+
+use correlate::book::MEMBERS_MAX;
+use model::{Labels, MemberState, RaisedAlert, SpanRecord};
 
 use super::*;
 use crate::RESOLVE_AFTER;
@@ -130,23 +133,76 @@ fn raised_alerts_outlive_a_restart_and_have_a_whole_timeout_then() {
     assert!(world.engine.incidents().all(|incident| incident.status == Status::Resolved));
 }
 
+/// Alerts about as many pods of one service.
+fn storm(pods: std::ops::Range<usize>) -> Vec<RaisedAlert> {
+    let about = |pod: usize| {
+        let mut one = alert("HighErrorRate", "cart");
+        let _ = one.labels.insert("pod".to_owned(), format!("cart-{pod}"));
+        one
+    };
+    pods.map(about).collect()
+}
+
+fn take_back(world: &mut World, alerts: Vec<RaisedAlert>) {
+    let ends_at = world.now;
+    let over: Vec<_> = alerts.into_iter().map(|one| RaisedAlert { ends_at, ..one }).collect();
+    raise(world, &over);
+}
+
 #[test]
-fn a_storm_about_one_service_is_one_page_with_bounded_members() {
+fn a_storm_about_one_service_is_one_page_that_lasts_as_long_as_any_of_its_members() {
+    const PODS: usize = 5_000;
     let mut world = World::new();
-    let storm: Vec<RaisedAlert> = (0..5_000)
-        .map(|n| {
-            let mut one = alert("HighErrorRate", "cart");
-            let _ = one.labels.insert("pod".to_owned(), format!("cart-{n}"));
-            one
-        })
-        .collect();
-    for part in storm.chunks(500) {
+    for part in storm(0..PODS).chunks(500) {
         raise(&mut world, part);
     }
+    let count = |world: &World| (world.incident().members.len(), world.incident().member_count);
+    world.pass(6, &[]);
+    assert_eq!(count(&world), (MEMBERS_MAX, PODS as u32));
+
+    // Those that are shown clear, and others are shown in their place.
+    let shown: BTreeSet<String> =
+        world.incident().members.iter().map(|member| member.labels["pod"].clone()).collect();
+    let (cleared, left): (Vec<_>, Vec<_>) =
+        storm(0..PODS).into_iter().partition(|one| shown.contains(&one.labels["pod"]));
+    take_back(&mut world, cleared);
+    world.pass(120, &[]);
+    assert_eq!(world.incident().status, Status::Open);
+    assert!(world.incident().members.iter().all(|member| member.state == MemberState::Firing));
+    assert_eq!(count(&world), (MEMBERS_MAX, PODS as u32));
+
+    world.restart(Duration::from_secs(5));
+    raise(&mut world, &storm(PODS..PODS + 7));
+    world.pass(6, &[]);
+    assert_eq!(count(&world), (MEMBERS_MAX, PODS as u32 + 7));
+
+    take_back(&mut world, left);
+    world.pass(90, &[]);
+    assert_eq!(world.incident().status, Status::Open, "seven still fire");
+    take_back(&mut world, storm(PODS..PODS + 7));
+    world.pass(90, &[]);
+    assert_eq!(world.incident().status, Status::Resolved);
+    assert_eq!(count(&world).1, PODS as u32 + 7);
+    // One that was never shown comes back.
+    raise(&mut world, &storm(PODS - 1..PODS));
+    assert_eq!(world.incident().status, Status::Open);
     assert_eq!(world.engine.incidents().count(), 1);
-    assert!(world.incident().members.len() <= correlate::book::MEMBERS_MAX);
-    let paged = world.deliveries().iter().filter(|d| d.action == Action::Trigger).count();
-    assert_eq!(paged, 1);
+}
+
+#[test]
+fn a_member_that_asks_for_more_is_shown_in_a_full_incident() {
+    let mut world = World::new();
+    let tickets = storm(0..200).into_iter().map(|mut one| {
+        let _ = one.labels.insert("severity".to_owned(), "warning".to_owned());
+        one
+    });
+    raise(&mut world, &tickets.collect::<Vec<_>>());
+    world.pass(31, &[]);
+    assert_eq!(world.incident().urgency, Urgency::Ticket);
+    raise(&mut world, &storm(999..1000));
+    let incident = world.incident();
+    assert_eq!((incident.urgency, incident.member_count), (Urgency::Page, 201));
+    assert!(incident.members.iter().any(|member| member.labels["pod"] == "cart-999"));
 }
 
 #[test]
