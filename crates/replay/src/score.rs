@@ -11,7 +11,7 @@ use std::time::Duration;
 use model::{Cause, CauseKind, Timestamp};
 
 pub use baseline::{Baseline, Ranking, Telemetry};
-pub use figures::{Figures, Tally};
+pub use figures::{Figures, SCORE_BINS, Tally};
 
 /// A fault that was injected, and what is true of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Truth {
 }
 
 /// A named suspect: a service, and the instance of it if that is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Suspect {
     /// Name of the service, without namespace and environment.
     pub service: String,
@@ -39,6 +39,8 @@ pub struct Suspect {
     pub kind: CauseKind,
     /// The tag that tells it, key and value; empty = none.
     pub tag: (String, String),
+    /// How far it is believed, 0..1; `None` where the method does not say.
+    pub score: Option<f64>,
 }
 
 /// What one case showed.
@@ -78,6 +80,7 @@ impl Suspect {
             instance: cause.instance.clone(),
             kind: cause.kind,
             tag: (cause.tag_key.clone(), cause.tag_value.clone()),
+            score: Some(cause.score),
         }
     }
 

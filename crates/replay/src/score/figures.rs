@@ -4,6 +4,8 @@ use super::{Shown, Told, Truth};
 
 /// The ranks of the true causes count up to this one in [`Figures::avg5`].
 const RANKS: usize = 5;
+/// Into how many parts of equal width scores are put, to see how often each is right.
+pub const SCORE_BINS: usize = 5;
 
 /// Cases as they are added up.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,8 @@ pub struct Tally {
     kinds: u64,
     with_tag: u64,
     tags: u64,
+    /// First suspects by their score: how many, and how many of them right.
+    by_score: [(u64, u64); SCORE_BINS],
     told: bool,
     with_incident: u64,
     incidents: u64,
@@ -94,6 +98,13 @@ impl Tally {
         if let Some(kind) = truth.kind {
             self.with_kind += 1;
             self.kinds += u64::from(first.is_some_and(|it| it.kind == kind));
+        }
+        if let Some(score) = shown.suspects.first().and_then(|first| first.score) {
+            let bin = ((score * SCORE_BINS as f64) as usize).min(SCORE_BINS - 1);
+            if let Some((named, right)) = self.by_score.get_mut(bin) {
+                *named += 1;
+                *right += u64::from(rank == Some(0));
+            }
         }
         if let Some(tag) = &truth.tag {
             self.with_tag += 1;
@@ -175,6 +186,13 @@ impl Tally {
     #[must_use]
     pub const fn kinds(&self) -> (u64, u64) {
         (self.kinds, self.with_kind)
+    }
+
+    /// First suspects by their score, from low to high: how many, and how many of them are right. A
+    /// calibrated score is right as often as it says.
+    #[must_use]
+    pub const fn by_score(&self) -> [(u64, u64); SCORE_BINS] {
+        self.by_score
     }
 
     /// The same of the tag.

@@ -52,6 +52,18 @@ fn ranks_and_instances_are_counted_over_all_cases() {
 }
 
 #[test]
+fn first_suspects_are_counted_by_their_score() {
+    let mut tally = Tally::default();
+    for (service, score) in
+        [("cart", Some(1.0)), ("web", Some(0.79)), ("cart", Some(0.6)), ("cart", None)]
+    {
+        let first = Suspect { service: service.to_owned(), score, ..Suspect::default() };
+        tally.add(&truth(), &Shown { suspects: vec![first], ..Shown::default() });
+    }
+    assert_eq!(tally.by_score(), [(0, 0), (0, 0), (0, 0), (2, 1), (1, 1)]);
+}
+
+#[test]
 fn incidents_are_compared_with_faults_by_pairs_of_alerts() {
     let told = |groups: &[(u64, u64)], paged_after_s: Option<u64>, false_pages: u64| Shown {
         told: Some(Told {

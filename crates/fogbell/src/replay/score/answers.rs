@@ -72,7 +72,11 @@ pub(super) fn line(answer: &Answer) -> String {
         answer.row.mode,
         answer.row.method,
         answer.rank().map_or("-".to_owned(), |rank| rank.to_string()),
-        answer.causes.first().map_or("-".to_owned(), |first| format!("{:.2}", first.score)),
+        answer
+            .suspects
+            .first()
+            .and_then(|first| first.score)
+            .map_or("-".to_owned(), |score| format!("{score:.2}")),
         answer.truth.services.join(" or "),
         named,
     )

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ::replay::score::Tally;
+use ::replay::score::{SCORE_BINS, Tally};
 use serde_json::{Value, json};
 
 use super::{Kinds, Row, Tallies};
@@ -107,5 +107,19 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
             figures.case_s,
         ));
     }
+    lines.extend(tallies.iter().filter_map(|(key, tally)| by_score(key, tally)));
     lines
+}
+
+/// How often a first suspect of each score is right, where the method gives scores.
+fn by_score((system, kinds, row): &(String, Kinds, Row), tally: &Tally) -> Option<String> {
+    let bins = tally.by_score();
+    let bin = |(at, (named, right)): (usize, &(u64, u64))| {
+        let from = |at: usize| at as f64 / SCORE_BINS as f64;
+        (*named > 0).then(|| format!("{:.1}-{:.1} {right}/{named}", from(at), from(at + 1)))
+    };
+    let told: Vec<String> = bins.iter().enumerate().filter_map(bin).collect();
+    let kinds = kinds.to_string();
+    let head = format!("{system:<24}{kinds:<24}{:<10}{:<15}", row.mode, row.method);
+    (!told.is_empty()).then(|| format!("{head}right by score: {}", told.join(", ")))
 }
