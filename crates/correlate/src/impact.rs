@@ -22,6 +22,8 @@ const BAD_MIN: u64 = 3;
 /// How many entry operations and how many services are named.
 const OPERATIONS_MAX: usize = 20;
 const SERVICES_MAX: usize = 100;
+/// How many services a title names.
+const NAMES_MAX: usize = 3;
 /// A service is hit from this share of bad requests on.
 const HIT_SHARE: f64 = 0.005;
 
@@ -51,13 +53,16 @@ pub(crate) fn of(case: &Case<'_>, first: Option<&Judged>, shared: Option<&Shared
     };
     let recent = case.from.max(case.until.less(buckets_in(RATIO_OVER)));
     let (mut ratio, mut since) = (OperationCount::default(), OperationCount::default());
-    let mut entries = BTreeSet::new();
+    // Names as they are hurt, the worst first.
+    let (mut entries, mut names) = (BTreeSet::new(), Vec::new());
     for (id, word, _) in &hurt {
         let key = (*id, SpanKind::Server, *word);
         let Some(operation) = case.correlator.facts.operations.get(&key) else { continue };
         ratio.add(&operation.counts.sum(recent, case.until));
         since.add(&operation.counts.sum(case.from, case.until));
-        let _ = entries.insert(*id);
+        if entries.insert(*id) {
+            names.push(case.label(*id));
+        }
         if impact.entry_operations.len() < OPERATIONS_MAX {
             impact.entry_operations.push(format!("{} {}", case.label(*id), case.word(*word)));
         }
@@ -65,10 +70,9 @@ pub(crate) fn of(case: &Case<'_>, first: Option<&Judged>, shared: Option<&Shared
     impact.bad_ratio = bad_ratio(&ratio);
     impact.bad_events = bad(&since);
     impact.fails = since.errors >= since.slow;
-    let names: Vec<String> = entries.iter().map(|id| case.label(*id)).collect();
     impact.subject = match impact.entry_operations.as_slice() {
         [one] => one.clone(),
-        _ => names.join(", "),
+        _ => listed(names),
     };
     impact.users = users(case, &entries);
     if impact.subject.is_empty() {
@@ -85,10 +89,17 @@ fn within(case: &Case<'_>, impact: &mut Impact, recent: Bucket) {
         sum.add(&case.correlator.facts.served(*id, recent, case.until));
         names.push(case.label(*id));
     }
-    names.truncate(3);
-    impact.subject = names.join(", ");
+    impact.subject = listed(names);
     impact.fails = sum.errors >= sum.slow;
     impact.bad_ratio = share(sum.bad(), sum.total);
+}
+
+/// `a, b, c and 2 more`.
+fn listed(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(NAMES_MAX);
+    names.truncate(NAMES_MAX);
+    let listed = names.join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
 }
 
 fn bad(count: &OperationCount) -> u64 {

@@ -18,13 +18,14 @@ pub(crate) fn title(
     first: Option<&Judged>,
     shared: Option<&SharedCause>,
 ) -> String {
-    let what = if impact.fails { "fails" } else { "is slow" };
+    let (fails, is) = if impact.subject.contains(", ") { ("fail", "are") } else { ("fails", "is") };
+    let what = if impact.fails { fails.to_owned() } else { format!("{is} slow") };
     let head = if impact.subject.is_empty() {
         "Alerts".to_owned()
     } else if impact.bad_ratio > 0.0 {
         format!("{} {what} for {} of requests", impact.subject, percent(impact.bad_ratio))
     } else {
-        format!("{} is in trouble", impact.subject)
+        format!("{} {is} in trouble", impact.subject)
     };
     let why = match (shared, first) {
         (Some(shared), _) => {

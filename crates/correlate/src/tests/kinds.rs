@@ -86,3 +86,20 @@ fn a_few_failed_calls_do_not_hide_that_the_way_is_slow() {
     assert_eq!((&*first.service, first.kind), ("cart", CauseKind::Network), "{first:#?}");
     assert_eq!(first.evidence[0].signal, Signal::CalleeGap);
 }
+
+#[test]
+fn a_title_is_a_sentence_however_many_are_hurt() {
+    let title_of = |names: &'static [&'static str]| {
+        let mut world = World::new();
+        let request = |n: u64, cart: Work| {
+            work(names[n as usize % names.len()], 5, vec![call(cart)]).named("GET /")
+        };
+        world.run(121, |n| request(n, cart(4)));
+        world.run(60, |n| request(n, cart(4).failing("500")));
+        let title = world.diagnose(names).title;
+        title.split_once(" for ").map_or(title.clone(), |(who, _)| who.to_owned())
+    };
+    assert_eq!(title_of(&["web"]), "web GET / fails");
+    assert_eq!(title_of(&["web", "mail"]), "mail, web fail");
+    assert_eq!(title_of(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more fail");
+}
