@@ -229,7 +229,7 @@ impl Engine {
             let joined = joining.iter().map(|(fingerprint, _)| *fingerprint);
             let (shown, hidden) = self.shown(before.iter().copied().chain(joined).collect());
             self.hide(id, &hidden);
-            if shown == before {
+            if shown == before && !self.widens(&incident) {
                 continue;
             }
             let reason = joining.into_iter().next().map(|(_, reason)| reason);

@@ -127,6 +127,11 @@ impl Engine {
                 None => routes.extend(&Routes::of_default(self.alert_urgency(member.fingerprint))),
             }
         }
+        // Of those that are not shown only what is their own adds anything: the default route is told.
+        let hidden = self.crowd.firing(incident.id);
+        for own in hidden.filter_map(|fingerprint| self.routes.alerts.get(&fingerprint)) {
+            routes.extend(own);
+        }
         if routes.is_empty() || routes.has_default_alone() {
             routes.extend(&Routes::of_default(incident.urgency));
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use correlate::book::MEMBERS_MAX;
-use model::{Labels, MemberState, RaisedAlert, SpanRecord};
+use dispatch::{Route, Routes};
+use model::{Fingerprint, Labels, MemberState, RaisedAlert, SpanRecord};
 
 use super::*;
 use crate::RESOLVE_AFTER;
@@ -203,6 +204,25 @@ fn a_member_that_asks_for_more_is_shown_in_a_full_incident() {
     let incident = world.incident();
     assert_eq!((incident.urgency, incident.member_count), (Urgency::Page, 201));
     assert!(incident.members.iter().any(|member| member.labels["pod"] == "cart-999"));
+}
+
+#[test]
+fn whom_a_member_that_is_not_shown_names_is_told() {
+    let mut world = World::new();
+    raise(&mut world, &storm(0..MEMBERS_MAX));
+    let told = world.deliveries().len();
+    let one = storm(700..701);
+    let fingerprint = Fingerprint::of(&one[0].labels);
+    world.handle(Input::Raised(one));
+    let mut routes = Routes::default();
+    let (name, urgency) = ("ledger-team".to_owned(), Urgency::Page);
+    routes.add(Route { name, urgency, tells_resolved: true });
+    let _ = world.engine.tell(fingerprint, routes, true);
+    world.pass(1, &[]);
+    assert!(world.incident().members.iter().all(|member| member.fingerprint != fingerprint));
+    let new = world.deliveries().split_off(told);
+    let routes: Vec<&str> = new.iter().map(|delivery| delivery.route.as_str()).collect();
+    assert_eq!(routes, ["ledger-team"]);
 }
 
 #[test]
