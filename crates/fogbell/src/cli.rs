@@ -172,6 +172,12 @@ pub(crate) struct ReplayArgs {
     /// With --score: look at one signal alone
     #[arg(long, requires = "score", value_parser = signals(), value_name = "SIGNAL")]
     pub(crate) only: Option<Signal>,
+    /// With --score: leave traces out, with what is logged in them, so that this share remains
+    #[arg(long, requires = "score", default_value_t = 1.0, value_parser = share, value_name = "SHARE")]
+    pub(crate) keep_traces: f64,
+    /// With --keep-traces: which ones remain
+    #[arg(long, requires = "score", default_value_t = 1, value_name = "N")]
+    pub(crate) keep_seed: u64,
     /// Print one fogbell.v1.Incident a line for each revision, and an object that sums up; with --score, an object a row
     #[arg(long)]
     pub(crate) json: bool,
@@ -454,6 +460,11 @@ pub(crate) struct LimitArgs {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:4327")]
     pub(crate) listen: String,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "write a share from 0 to 1".to_owned())
 }
 
 fn signals() -> impl TypedValueParser<Value = Signal> {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod case;
+mod heard;
 mod labels;
 mod scenarios;
 mod table;
@@ -15,9 +16,9 @@ use ::replay::score::{Baseline, Shown, Suspect, Tally, Truth, suspects};
 use engine::EngineOptions;
 use model::Cause;
 use observe::ObserverOptions;
-use otlp::Signal;
 
 use self::case::Run;
+use self::heard::Heard;
 use self::labels::Label;
 use crate::cli::ReplayArgs;
 use crate::exit::{Outcome, USAGE, note, say};
@@ -67,8 +68,7 @@ struct Scoring {
     observer: ObserverOptions,
     engine: EngineOptions,
     by_fault: bool,
-    /// The one signal that is looked at; none = all.
-    only: Option<Signal>,
+    heard: Heard,
 }
 
 const EXPLAIN: &str = "explain";
@@ -83,7 +83,8 @@ const BASELINES: [(Baseline, &str); 2] =
 pub(super) fn run(args: &ReplayArgs, file: &Path) -> Outcome {
     let Ok(loaded) = settings::load(&args.config) else { return Ok(ExitCode::from(USAGE)) };
     let (observer, engine) = super::options(&loaded)?;
-    let scoring = Scoring { observer, engine, by_fault: args.by_fault, only: args.only };
+    let heard = Heard { only: args.only, traces: args.keep_traces, seed: args.keep_seed };
+    let scoring = Scoring { observer, engine, by_fault: args.by_fault, heard };
     let Scored { tallies, answers, lacks } = score_all(file, &scoring)?;
     let answers = answers.iter().filter(|_| args.cases);
     if args.json {
@@ -165,7 +166,7 @@ fn score(
     let shown = Shown { suspects: suspects(&by_incident), told: Some(told), took };
     add(INCIDENT, by_incident, shown);
     let began = Instant::now();
-    let telemetry = case::telemetry(label, scoring.only)?;
+    let telemetry = case::telemetry(label, &scoring.heard)?;
     let read = began.elapsed();
     for (baseline, method) in BASELINES {
         let began = Instant::now();
@@ -181,7 +182,7 @@ fn score(
 pub(crate) fn scored(labels: &Path) -> anyhow::Result<::replay::score::Figures> {
     let loaded = config::from_path(None, &mut std::iter::empty());
     let (observer, engine) = super::options(&loaded)?;
-    let scoring = Scoring { observer, engine, by_fault: false, only: None };
+    let scoring = Scoring { observer, engine, by_fault: false, heard: Heard::ALL };
     let scored = score_all(labels, &scoring)?;
     let row = Row { mode: EXPLAIN, method: FOGBELL };
     let of_row = scored.tallies.iter().find(|((.., is), _)| *is == row);

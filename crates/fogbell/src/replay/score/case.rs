@@ -15,6 +15,7 @@ use super::super::merge::Merge;
 use super::super::parts::{Parts, Step};
 use super::super::recording::{Position, Record, Recording};
 use super::Scoring;
+use super::heard::Heard;
 use super::labels::Label;
 
 /// What a case showed.
@@ -33,14 +34,14 @@ impl Run {
     /// # Errors
     /// If it cannot be read, or holds nothing with a time.
     pub(super) fn of(label: &Label, scoring: &Scoring) -> anyhow::Result<Self> {
-        let Scoring { observer, engine, only, .. } = scoring;
+        let Scoring { observer, engine, heard, .. } = scoring;
         let mut replay: Option<Replay> = None;
         let mut run = Self {
             explained: Diagnosis::default(),
             incidents: BTreeMap::new(),
             paged_at: Vec::new(),
         };
-        each(label, *only, |record| {
+        each(label, heard, |record| {
             let Some(at) = record.newest else { return };
             let replay = replay.get_or_insert_with(|| Replay::new(observer, engine.clone(), at));
             replay.advance(at);
@@ -113,23 +114,26 @@ impl Run {
 ///
 /// # Errors
 /// If the recording cannot be read.
-pub(super) fn telemetry(label: &Label, only: Option<Signal>) -> anyhow::Result<Telemetry> {
+pub(super) fn telemetry(label: &Label, heard: &Heard) -> anyhow::Result<Telemetry> {
     let mut telemetry = Telemetry::new(label.truth.injected_at);
-    each(label, only, |record| {
+    each(label, heard, |record| {
         // What cannot be read was told by the replay.
         let _ = telemetry.take(record.signal, &record.body);
     })?;
     Ok(telemetry)
 }
 
-/// Each request of a case, of one signal or of all.
-fn each(label: &Label, only: Option<Signal>, mut take: impl FnMut(&Record)) -> anyhow::Result<()> {
+/// Each request of a case, as far as it is heard.
+fn each(label: &Label, heard: &Heard, mut take: impl FnMut(&Record)) -> anyhow::Result<()> {
     let recording = Recording::open(label.recording()?, Signal::Traces, &Position::default())?;
     let mut parts = Parts::new(Merge::new(vec![recording]));
     while let Some(step) = parts.next()? {
         match step {
-            Step::Record(record) if only.is_none_or(|only| record.signal == only) => take(&record),
-            Step::Record(_) => {}
+            Step::Record(record) => {
+                if let Some(body) = heard.of(record.signal, record.body) {
+                    take(&Record { body, ..record });
+                }
+            }
             Step::Broken(place, why) => crate::exit::note(&format!("{place}: {why}")),
             Step::Anew => bail!("the recording jumps by more than a week within the case"),
         }

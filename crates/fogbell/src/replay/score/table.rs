@@ -57,7 +57,7 @@ pub(super) fn json(
 /// A table for people; causes are said as n of N.
 pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
     let mut lines = vec![format!(
-        "{:<24}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>7}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
+        "{:<26}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>7}{:>7}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8}",
         "system",
         "fault",
         "mode",
@@ -86,7 +86,7 @@ pub(super) fn lines(tallies: &Tallies) -> Vec<String> {
             _ => format!("{named}/{known}"),
         };
         lines.push(format!(
-            "{:<24}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>7}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
+            "{:<26}{:<24}{:<10}{:<15}{:>9}{:>9}{:>9}{:>9}{:>7}{:>7}{:>7.2}{:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>8.3}",
             system,
             kinds.to_string(),
             row.mode,
@@ -120,6 +120,6 @@ fn by_score((system, kinds, row): &(String, Kinds, Row), tally: &Tally) -> Optio
     };
     let told: Vec<String> = bins.iter().enumerate().filter_map(bin).collect();
     let kinds = kinds.to_string();
-    let head = format!("{system:<24}{kinds:<24}{:<10}{:<15}", row.mode, row.method);
+    let head = format!("{system:<26}{kinds:<24}{:<10}{:<15}", row.mode, row.method);
     (!told.is_empty()).then(|| format!("{head}right by score: {}", told.join(", ")))
 }

@@ -1,3 +1,4 @@
+use otlp::Signal;
 use serde_json::{Value, json};
 use shop::Fault;
 
@@ -25,7 +26,7 @@ fn scored(
     let file = written(folder, "labels.json", labels.to_string().as_bytes());
     let loaded = config::from_path(None, &mut std::iter::empty());
     let (observer, engine) = crate::replay::options(&loaded)?;
-    let scoring = Scoring { observer, engine, by_fault: true, only };
+    let scoring = Scoring { observer, engine, by_fault: true, heard: Heard { only, ..Heard::ALL } };
     let scored = score_all(&file, &scoring)?;
     let printed = scored.tallies.iter().map(|(key, tally)| table::json(key, tally, true));
     Ok((printed.map(|line| serde_json::from_str(&line).unwrap()).collect(), !scored.lacks))
@@ -77,7 +78,7 @@ fn what_was_answered_in_a_case_is_told_with_its_evidence() {
     );
     let loaded = config::from_path(None, &mut std::iter::empty());
     let (observer, engine) = crate::replay::options(&loaded).unwrap();
-    let scoring = Scoring { observer, engine, by_fault: false, only: None };
+    let scoring = Scoring { observer, engine, by_fault: false, heard: Heard::ALL };
     let answers = score_all(&file, &scoring).unwrap().answers;
     let by_fogbell: Vec<&Answer> = answers
         .iter()
