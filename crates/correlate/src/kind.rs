@@ -84,9 +84,12 @@ impl<'a> Heard<'a> {
         self.found.iter().any(|found| found.signal == signal)
     }
 
-    /// What errors in logs call it.
+    /// What is logged more than it was calls it.
     fn wording(&self) -> Option<CauseKind> {
-        let logged = self.found.iter().filter(|found| found.signal == Signal::LogTemplate);
+        let is_new = |found: &&&Found| {
+            found.signal == Signal::LogTemplate && found.observed > found.baseline
+        };
+        let logged = self.found.iter().filter(is_new);
         logged.map(|found| found.subject.to_lowercase()).find_map(|subject| {
             let known = WORDINGS.iter().find(|(wording, _)| subject.contains(wording));
             known.map(|(_, kind)| *kind)

@@ -5,10 +5,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use correlate::book::MEMBERS_MAX;
-use model::{AlertState, Fingerprint, IncidentId};
+use model::{AlertState, Fingerprint, IncidentId, Status, Timestamp};
 
 use crate::Engine;
 use crate::engine::ALERTS_MAX;
+use crate::following::REOPEN_WITHIN;
 
 /// How many are known by name over all incidents: as many as can fire at all. Beyond that those that
 /// have cleared are counted, and no longer known.
@@ -99,7 +100,9 @@ impl Crowd {
     /// After a restart an incident is known to hide so many, and of the alerts that fire it is not
     /// known which they are until they have found their way back.
     pub(crate) fn restore(&mut self, id: IncidentId, count: u32) {
-        self.of.entry(id).or_default().nameless = count;
+        if count > 0 {
+            self.of.entry(id).or_default().nameless = count;
+        }
     }
 
     pub(crate) fn expect(&mut self, returning: impl IntoIterator<Item = Fingerprint>) {
@@ -108,6 +111,9 @@ impl Crowd {
 
     /// Forgets what other incidents hide.
     pub(crate) fn retain(&mut self, is_kept: impl Fn(IncidentId) -> bool) {
+        if self.of.keys().all(|id| is_kept(*id)) {
+            return;
+        }
         self.of.retain(|id, _| is_kept(*id));
         let of = &self.of;
         self.homes.retain(|_, id| of.contains_key(id));
@@ -160,6 +166,35 @@ impl Engine {
         shown.iter().for_each(|fingerprint| self.crowd.leave(*fingerprint));
         self.hide(id, &hidden);
         shown
+    }
+
+    /// The live incident that an alert is a member of, shown or not.
+    pub(crate) fn incident_of(&self, fingerprint: Fingerprint) -> Option<IncidentId> {
+        let is_live = |id: &IncidentId| self.book.get(*id).is_some_and(|i| i.status.is_live());
+        let shown = self.book.of_member(fingerprint).map(|incident| incident.id);
+        shown.or_else(|| self.crowd.of(fingerprint).filter(is_live))
+    }
+
+    /// The newest incident with this alert that was resolved at or after `since`.
+    pub(crate) fn resolved_of(
+        &self,
+        fingerprint: Fingerprint,
+        since: Timestamp,
+    ) -> Option<IncidentId> {
+        let is_recent = |id: &IncidentId| {
+            let incident = self.book.get(*id);
+            incident.is_some_and(|i| i.status == Status::Resolved && i.resolved_at >= since)
+        };
+        let shown = self.book.resolved_of_member(fingerprint, since).map(|incident| incident.id);
+        shown.or_else(|| self.crowd.of(fingerprint).filter(is_recent))
+    }
+
+    /// Forgets hidden members of incidents that no longer come back.
+    pub(crate) fn forget_hidden(&mut self) {
+        let (book, since) = (&self.book, self.now.before(REOPEN_WITHIN));
+        self.crowd.retain(|id| {
+            book.get(id).is_some_and(|i| i.status.is_live() || i.resolved_at >= since)
+        });
     }
 
     fn fires(&self, fingerprint: Fingerprint) -> bool {

@@ -17,7 +17,7 @@ use crate::refresh::Refresh;
 use crate::{Effect, Engine};
 
 /// An incident that comes back within this time is reopened instead of opened anew.
-const REOPEN_WITHIN: Duration = Duration::from_secs(10 * 60);
+pub(crate) const REOPEN_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// An incident is over once all its members have been quiet for this long: where a burn rate hovers
 /// about its threshold, nobody is told that it is over and woken again seconds later.
 const QUIET_FOR: Duration = Duration::from_secs(60);
@@ -36,6 +36,7 @@ impl Engine {
         if let Some(id) = self.resolved_of(fingerprint, now.before(REOPEN_WITHIN)) {
             return self.reopen(id, fingerprint);
         }
+        self.crowd.leave(fingerprint);
         let Some(alert) = self.alerts.get(fingerprint).cloned() else { return };
         let service = self.correlator.service_of(&alert);
         if service.as_ref().is_some_and(|service| self.join_home(service, &alert)) {
@@ -342,31 +343,6 @@ impl Engine {
         let cleared = incident.members.iter().map(|member| member.last_at).max();
         let is_quiet = is_quiet(incident) && !self.crowd.fires(incident.id);
         is_quiet && cleared.is_none_or(|at| self.now.since(at) >= QUIET_FOR)
-    }
-
-    /// The live incident that an alert is a member of, shown or not.
-    pub(crate) fn incident_of(&self, fingerprint: Fingerprint) -> Option<IncidentId> {
-        let is_live = |id: &IncidentId| self.book.get(*id).is_some_and(|i| i.status.is_live());
-        let shown = self.book.of_member(fingerprint).map(|incident| incident.id);
-        shown.or_else(|| self.crowd.of(fingerprint).filter(is_live))
-    }
-
-    /// The newest incident with this alert that was resolved at or after `since`.
-    fn resolved_of(&self, fingerprint: Fingerprint, since: Timestamp) -> Option<IncidentId> {
-        let is_recent = |id: &IncidentId| {
-            let incident = self.book.get(*id);
-            incident.is_some_and(|i| i.status == Status::Resolved && i.resolved_at >= since)
-        };
-        let shown = self.book.resolved_of_member(fingerprint, since).map(|incident| incident.id);
-        shown.or_else(|| self.crowd.of(fingerprint).filter(is_recent))
-    }
-
-    /// Forgets hidden members of incidents that no longer come back.
-    pub(crate) fn forget_hidden(&mut self) {
-        let (book, since) = (&self.book, self.now.before(REOPEN_WITHIN));
-        self.crowd.retain(|id| {
-            book.get(id).is_some_and(|i| i.status.is_live() || i.resolved_at >= since)
-        });
     }
 
     /// Once nothing burns any more, baselines may follow again.

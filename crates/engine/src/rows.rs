@@ -359,11 +359,13 @@ impl Engine {
         }
         self.retire_alerts();
         self.resume_raised();
-        let live: Vec<_> = self.book.live().cloned().collect();
-        for incident in &live {
-            let _ = self.refresh.insert(incident.id, Refresh::after_opening(now));
+        for incident in self.book.iter() {
             let shown = u32::try_from(incident.members.len()).unwrap_or(u32::MAX);
             self.crowd.restore(incident.id, incident.member_count.saturating_sub(shown));
+        }
+        let live: Vec<_> = self.book.live().map(|incident| incident.id).collect();
+        for id in &live {
+            let _ = self.refresh.insert(*id, Refresh::after_opening(now));
         }
         self.correlator.freeze(!live.is_empty());
         // Alerts that fire and have no incident were about to open one when the daemon ended.

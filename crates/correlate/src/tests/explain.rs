@@ -238,6 +238,24 @@ fn what_is_logged_in_traces_whose_spans_are_missing_still_counts() {
 }
 
 #[test]
+fn what_several_services_log_at_once_tells_of_none_of_them() {
+    let score = |ads_too: bool| {
+        let fault = move |_| {
+            let mut web = request(cart(4).logging("no instance", 17), 2);
+            let ads = work("ads", 2, vec![]);
+            let ads = if ads_too { ads.logging("no instance", 17) } else { ads };
+            web.calls[1] = call(ads);
+            web
+        };
+        let (world, since) = world(|_| request(cart(4), 2), fault);
+        let causes = world.explain(since);
+        let of_cart = causes.iter().find(|cause| cause.service == "cart");
+        of_cart.expect("it is named").score
+    };
+    assert!(score(true) < 0.6 * score(false), "{} {}", score(true), score(false));
+}
+
+#[test]
 fn a_service_that_is_gone_is_named_though_nobody_records_a_status() {
     let gone = |_| {
         let mut web = request(cart(4), 2);
