@@ -13,6 +13,8 @@ const BEFORE_BUCKETS: u32 = 60;
 /// A fault is often older than the moment that is given for it: this many buckets before that
 /// moment, a minute, may hold it already.
 const UNSURE_BUCKETS: u32 = 6;
+/// How far a change is believed that only the time surely before the fault shows.
+pub(crate) const SURE_SHARE: f64 = 0.4;
 
 /// The bucket in which the fault begins holds both times, and counts for neither where so many
 /// buckets come after it.
@@ -59,6 +61,12 @@ impl<'a> Contrast<'a> {
         let taken = |from, until| ring.range(from, until).map(|(_, slot)| slot).collect();
         let before = taken(self.before.less(BEFORE_BUCKETS), self.before);
         (before, taken(self.from, self.until))
+    }
+
+    /// Those of the time before that the fault cannot have reached.
+    pub(crate) fn each_surely_before<T: Tally>(&self, ring: &Ring<T>) -> Vec<T> {
+        let (from, until) = (self.before.less(BEFORE_BUCKETS), self.before.less(UNSURE_BUCKETS));
+        ring.range(from, until).map(|(_, slot)| slot).collect()
     }
 
     /// For how many buckets a service could be heard before the fault, and during it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::Signal;
 
 use super::Finding;
-use super::contrast::Contrast;
+use super::contrast::{Contrast, SURE_SHARE};
 use crate::evidence::Found;
 use crate::names::{ServiceId, WordId};
 use crate::usage::Level;
@@ -24,6 +24,8 @@ const RISE_FULL: f64 = 0.5;
 /// everything.
 const MULTIPLE_MIN: f64 = 2.0;
 const DOUBLINGS_FULL: f64 = 3.0;
+/// Fewer levels surely before the fault do not tell what they varied.
+const SURE_MIN: usize = 2;
 /// What a use of which the limit is not known is worth of one of which it is.
 const WITHOUT_LIMIT: f64 = 0.7;
 /// So many that wait are few, whatever they were before.
@@ -69,7 +71,15 @@ pub(crate) fn weigh(contrast: &Contrast<'_>) -> Vec<Finding> {
             continue;
         }
         let (before, after) = contrast.each(ring);
-        let Some((strength, was, is)) = tells.rise(&before, &after) else { continue };
+        let surely = || {
+            let sure = contrast.each_surely_before(ring);
+            let (strength, was, is) =
+                tells.rise(&sure, &after).filter(|_| sure.len() >= SURE_MIN)?;
+            Some((SURE_SHARE * strength, was, is))
+        };
+        let Some((strength, was, is)) = tells.rise(&before, &after).or_else(surely) else {
+            continue;
+        };
         let key = (*service, tells == Tells::Restarts);
         let held = strongest.get(&key).map_or(0.0, |held| held.strength);
         if strength > held {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use model::Signal;
 
 use super::Finding;
-use super::contrast::{Contrast, sureness};
+use super::contrast::{Contrast, SURE_SHARE, sureness};
 use crate::evidence::{Found, percent};
 use crate::names::{ServiceId, WordId};
 use crate::series::{TimeSeries, Times};
@@ -25,8 +25,6 @@ const VARIANCE_MIN: f64 = 0.05;
 const VARIANCE_OF_ONE: f64 = 0.2;
 /// A change below this, in milliseconds, is no change of a mean.
 const MEAN_FLOOR_MS: f64 = 0.5;
-/// How far a shift is believed that only the time surely before the fault shows.
-const SURE_SHARE: f64 = 0.4;
 /// A caller with this many targets, of which this share is late, is to blame and not they.
 const TARGETS_MIN: usize = 3;
 const MOST: f64 = 0.6;

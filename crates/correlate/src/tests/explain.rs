@@ -163,6 +163,28 @@ fn a_limit_that_is_nearly_used_up_names_the_pod_and_what_is_short() {
 }
 
 #[test]
+fn a_limit_that_was_on_its_way_before_the_moment_given_still_counts_and_for_less() {
+    let score = |shortly_before: f64| {
+        let mut world = World::new();
+        let metric = "k8s.pod.cpu_limit_utilization";
+        let request = |_: u64| request(cart(4), 2);
+        for of in [0.08, 0.075, 0.08, shortly_before] {
+            level(&mut world, metric, of);
+            world.run(60, request);
+        }
+        let since = world.now;
+        world.run(30, request);
+        level(&mut world, metric, 0.83);
+        world.run(30, request);
+        let causes = world.explain(since);
+        assert_eq!(first(&causes), ("cart", Signal::ResourceMetric));
+        causes[0].score
+    };
+    let (clear, late) = (score(0.08), score(0.38));
+    assert!(late > 0.15 && late < 0.6 * clear, "{late} {clear}");
+}
+
+#[test]
 fn a_use_without_a_limit_a_queue_and_a_restart_are_evidence_too() {
     for (metric, usual, fault, kind) in [
         ("container.memory.usage", 2e8, 12e8, CauseKind::Memory),
