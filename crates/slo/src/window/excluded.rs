@@ -176,12 +176,14 @@ impl Excluded {
         }
     }
 
-    /// One pane may be of two tiers; it is told once.
+    /// What lies in panes of two tiers is told once, with the wider one: that holds all of it.
     fn note_unsure(&mut self, pane: UnsurePane) {
-        let overlaps = |other: &UnsurePane| other.first < pane.end && pane.first < other.end;
-        if self.unsure.iter().any(overlaps) {
+        let holds = |a: &UnsurePane, b: &UnsurePane| a.first <= b.first && b.end <= a.end;
+        if self.unsure.iter().any(|other| holds(other, &pane) && !holds(&pane, other)) {
             return;
         }
+        // Of the same pane the newest is told: late events may have come.
+        self.unsure.retain(|other| !holds(&pane, other));
         if self.unsure.len() == UNSURE_MAX {
             let _ = self.unsure.remove(0);
         }

@@ -162,3 +162,19 @@ fn what_nobody_can_tell_apart_any_more_counts_and_is_said() {
     assert_eq!(series.unsure(hour), Count::observed(9, 1));
     assert_eq!(series.unsure(hour.after(HOUR)), Count::ZERO);
 }
+
+#[test]
+fn of_panes_that_hold_each_other_the_wider_one_says_what_is_unsure() {
+    let mut series = SeriesWindows::new(plan(&usual_windows()));
+    let at = |s: u64| Timestamp::from_unix_s(BASE_S.next_multiple_of(6 * 3600) + s);
+    for s in [262_799, 265_052] {
+        series.add(at(s).pane(), Count::observed(1, 0), at(265_052));
+    }
+    // Panes of 15 minutes are about to be let go: a part of the first is excluded and the whole of
+    // the other, and the pane of six hours that holds both counts as before.
+    let now = at(528_709);
+    series.advance(now);
+    series.exclude(&Exclusions::new([(at(262_799), at(265_496))]));
+    assert_eq!(series.sum(30 * DAY, now).count, Count::observed(2, 0));
+    assert_eq!(series.unsure(at(0)), Count::observed(2, 0));
+}
