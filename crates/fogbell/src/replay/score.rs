@@ -129,8 +129,8 @@ fn score_all(file: &Path, scoring: &Scoring) -> anyhow::Result<Scored> {
     Ok(scored)
 }
 
-/// Scores a fault. Of several at once, the services of the others are no wrong suspects, and whose
-/// incident is whose is not told.
+/// Scores a fault. Of several at once, the services of the others are no wrong suspects, the incident
+/// that ranks the fault highest is the fault's, and whose alert is whose is not told.
 fn score(
     label: &Label,
     others: &[&str],
@@ -158,7 +158,10 @@ fn score(
     let began = Instant::now();
     let run = Run::of(label, scoring)?;
     let explained = suspects(&run.explained.causes);
-    let (told, by_incident) = run.told(label.truth.injected_at);
+    let (told, mut by_incident) = run.told(label.truth.injected_at);
+    if !others.is_empty() {
+        by_incident = run.causes_naming(&label.truth.services, label.truth.injected_at);
+    }
     let took = began.elapsed();
     let fogbell = Row { mode: EXPLAIN, method: FOGBELL };
     let shown = Shown { suspects: explained, told: Some(told.clone()), took };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use ::replay::score::{Telemetry, Told};
+use ::replay::score::{Suspect, Telemetry, Told, suspects};
 use ::replay::{AFTERMATH, Happened, Replay};
 use anyhow::bail;
 use engine::Diagnosis;
@@ -84,6 +84,20 @@ impl Run {
         }
         told.faults_opened = u64::from(told.opened > 0);
         (told, first.map_or_else(Vec::new, |(_, incident)| incident.causes.clone()))
+    }
+
+    /// The causes of the incident after a moment that ranks one of these services highest; none if
+    /// no incident names any.
+    pub(super) fn causes_naming(&self, services: &[String], after: Timestamp) -> Vec<Cause> {
+        let is_live = |i: &Incident| i.status != Status::Merged;
+        let of_fault = self.incidents.values().filter(|(at, i)| *at >= after && is_live(i));
+        let ranked = of_fault.filter_map(|(_, incident)| {
+            let is_it = |suspect: &Suspect| services.contains(&suspect.service);
+            let rank = suspects(&incident.causes).iter().position(is_it)?;
+            Some((rank, incident))
+        });
+        let best = ranked.min_by_key(|(rank, _)| *rank);
+        best.map_or_else(Vec::new, |(_, incident)| incident.causes.clone())
     }
 
     fn follow(&mut self, replay: &mut Replay) {
