@@ -83,11 +83,12 @@ impl Suspect {
             score: Some(cause.score),
         }
     }
+}
 
-    /// Whether the suspect is one of these services.
-    fn is_one_of(&self, services: &[String]) -> bool {
-        services.contains(&self.service)
-    }
+/// The place of the first suspect that is one of these services, from 0 on.
+#[must_use]
+pub fn rank_of(services: &[String], suspects: &[Suspect]) -> Option<usize> {
+    suspects.iter().position(|suspect| services.contains(&suspect.service))
 }
 
 /// The suspects that causes name, each service once.

@@ -41,40 +41,45 @@ impl<'a> Contrast<'a> {
 
     /// What a ring holds of the time before, and of the fault.
     pub(crate) fn of<T: Tally>(&self, ring: &Ring<T>) -> (T, T) {
-        let before = ring.sum(self.before.less(BEFORE_BUCKETS), self.before);
-        (before, ring.sum(self.from, self.until))
+        (ring.sum(self.earliest(), self.before), ring.sum(self.from, self.until))
     }
 
     /// The same of durations.
     pub(crate) fn of_times(&self, series: &TimeSeries) -> (Times, Times) {
-        let before = series.sum(self.before.less(BEFORE_BUCKETS), self.before);
-        (before, series.sum(self.from, self.until))
+        (series.sum(self.earliest(), self.before), series.sum(self.from, self.until))
     }
 
     /// Durations of the time before that the fault cannot have reached.
     pub(crate) fn surely_before(&self, series: &TimeSeries) -> Times {
-        series.sum(self.before.less(BEFORE_BUCKETS), self.before.less(UNSURE_BUCKETS))
+        series.sum(self.earliest(), self.sure())
     }
 
     /// The buckets that a gauge was heard in before the fault and during it.
     pub(crate) fn each<T: Tally>(&self, ring: &Ring<T>) -> (Vec<T>, Vec<T>) {
-        let taken = |from, until| ring.range(from, until).map(|(_, slot)| slot).collect();
-        let before = taken(self.before.less(BEFORE_BUCKETS), self.before);
-        (before, taken(self.from, self.until))
+        (levels(ring, self.earliest(), self.before), levels(ring, self.from, self.until))
     }
 
     /// Those of the time before that the fault cannot have reached.
     pub(crate) fn each_surely_before<T: Tally>(&self, ring: &Ring<T>) -> Vec<T> {
-        let (from, until) = (self.before.less(BEFORE_BUCKETS), self.before.less(UNSURE_BUCKETS));
-        ring.range(from, until).map(|(_, slot)| slot).collect()
+        levels(ring, self.earliest(), self.sure())
     }
 
     /// For how many buckets a service could be heard before the fault, and during it.
     pub(crate) fn buckets(&self, service: ServiceId) -> (usize, usize) {
         let first = self.correlator.facts.first_heard.get(&service).copied().map(Bucket::of);
-        let begin = self.before.less(BEFORE_BUCKETS).max(first.unwrap_or(self.before));
+        let begin = self.earliest().max(first.unwrap_or(self.before));
         let count = |from: Bucket, until: Bucket| until.0.saturating_sub(from.0) as usize;
         (count(begin, self.before), count(self.from, self.until))
+    }
+
+    /// Where the time before the fault begins.
+    fn earliest(&self) -> Bucket {
+        self.before.less(BEFORE_BUCKETS)
+    }
+
+    /// Up to here it is surely before.
+    fn sure(&self) -> Bucket {
+        self.before.less(UNSURE_BUCKETS)
     }
 
     pub(crate) fn word(&self, id: crate::names::WordId) -> &str {
@@ -93,6 +98,10 @@ impl<'a> Contrast<'a> {
             }
         }
     }
+}
+
+fn levels<T: Tally>(ring: &Ring<T>, from: Bucket, until: Bucket) -> Vec<T> {
+    ring.range(from, until).map(|(_, slot)| slot).collect()
 }
 
 /// How far a deviation of so many standard errors is no chance: 0 up to `none`, 1 from `full` on.

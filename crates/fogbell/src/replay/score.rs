@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use ::replay::score::{Baseline, Shown, Suspect, Tally, Truth, suspects};
+use ::replay::score::{Baseline, Shown, Suspect, Tally, suspects};
 use engine::EngineOptions;
 use model::Cause;
 use observe::ObserverOptions;
@@ -36,11 +36,8 @@ type Tallies = BTreeMap<(String, Kinds, Row), Tally>;
 
 /// What a row answers in one case.
 struct Answer {
-    case: String,
-    system: String,
-    fault: String,
+    label: Label,
     row: Row,
-    truth: Truth,
     suspects: Vec<Suspect>,
     /// What the suspects follow from, where the method says it.
     causes: Vec<Cause>,
@@ -145,15 +142,7 @@ fn score(
             let key = (label.system.clone(), kinds.clone(), row);
             scored.tallies.entry(key).or_default().add(&label.truth, &shown);
         }
-        scored.answers.push(Answer {
-            case: label.case.clone(),
-            system: label.system.clone(),
-            fault: label.fault.clone(),
-            row,
-            truth: label.truth.clone(),
-            suspects: shown.suspects,
-            causes,
-        });
+        scored.answers.push(Answer { label: label.clone(), row, suspects: shown.suspects, causes });
     };
     let began = Instant::now();
     let run = Run::of(label, scoring)?;

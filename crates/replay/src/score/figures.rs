@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Shown, Told, Truth};
+use super::{Shown, Told, Truth, rank_of};
 
 /// The ranks of the true causes count up to this one in [`Figures::avg5`].
 const RANKS: usize = 5;
@@ -86,7 +86,7 @@ impl Tally {
     pub fn add(&mut self, truth: &Truth, shown: &Shown) {
         self.cases += 1;
         self.took += shown.took;
-        let rank = shown.suspects.iter().position(|suspect| suspect.is_one_of(&truth.services));
+        let rank = rank_of(&truth.services, &shown.suspects);
         if let Some(count) = rank.and_then(|rank| self.at_rank.get_mut(rank)) {
             *count += 1;
         }

@@ -204,8 +204,10 @@ pub(super) fn plan(
         let Some(service) = random.pick(&candidates) else { continue };
         let pods = system.services[service].pods.len() as u64;
         let pod = (*fault == DrillFault::BadPod).then(|| random.below(pods) as usize);
-        let zones = system.services[service].partial_zones();
-        let zone = zones.first().copied().filter(|_| *fault == DrillFault::BadZone);
+        let zone = match fault {
+            DrillFault::BadZone => system.services[service].partial_zones().first().copied(),
+            _ => None,
+        };
         planned.push(Planned { fault: *fault, service, pod, zone, from_ns });
     }
     planned

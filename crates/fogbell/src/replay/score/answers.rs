@@ -1,6 +1,6 @@
 //! What was answered in each case.
 
-use ::replay::score::Suspect;
+use ::replay::score::{Suspect, rank_of};
 use contract::v1;
 use model::{Cause, Evidence};
 use serde_json::{Value, json};
@@ -13,8 +13,7 @@ const SHOWN: usize = 3;
 impl Answer {
     /// The place of the true service among the suspects, from 1 on.
     fn rank(&self) -> Option<usize> {
-        let is_true = |service: &String| self.truth.services.contains(service);
-        self.suspects.iter().position(|suspect| is_true(&suspect.service)).map(|place| place + 1)
+        rank_of(&self.label.truth.services, &self.suspects).map(|place| place + 1)
     }
 }
 
@@ -23,12 +22,12 @@ pub(super) fn json(answer: &Answer) -> String {
     let suspect =
         |suspect: &Suspect| json!({ "service": suspect.service, "instance": suspect.instance });
     json!({
-        "case": answer.case,
-        "system": answer.system,
-        "fault": answer.fault,
+        "case": answer.label.case,
+        "system": answer.label.system,
+        "fault": answer.label.fault,
         "mode": answer.row.mode,
         "method": answer.row.method,
-        "root_cause_service": answer.truth.services.first(),
+        "root_cause_service": answer.label.truth.services.first(),
         "rank": answer.rank(),
         "suspects": answer.suspects.iter().map(suspect).collect::<Vec<_>>(),
         "causes": answer.causes.iter().map(cause).collect::<Vec<_>>(),
@@ -67,8 +66,8 @@ pub(super) fn line(answer: &Answer) -> String {
     let named = if named.is_empty() { "unknown".to_owned() } else { named.join(", ") };
     format!(
         "{:<32}{:<18}{:<10}{:<15}{:>4}{:>6}  {}: {}",
-        answer.case,
-        answer.fault,
+        answer.label.case,
+        answer.label.fault,
         answer.row.mode,
         answer.row.method,
         answer.rank().map_or("-".to_owned(), |rank| rank.to_string()),
@@ -77,7 +76,7 @@ pub(super) fn line(answer: &Answer) -> String {
             .first()
             .and_then(|first| first.score)
             .map_or("-".to_owned(), |score| format!("{score:.2}")),
-        answer.truth.services.join(" or "),
+        answer.label.truth.services.join(" or "),
         named,
     )
 }

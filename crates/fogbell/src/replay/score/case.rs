@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use ::replay::score::{Suspect, Telemetry, Told, suspects};
+use ::replay::score::{Telemetry, Told, rank_of, suspects};
 use ::replay::{AFTERMATH, Happened, Replay};
 use anyhow::bail;
 use engine::Diagnosis;
@@ -92,9 +92,7 @@ impl Run {
         let is_live = |i: &Incident| i.status != Status::Merged;
         let of_fault = self.incidents.values().filter(|(at, i)| *at >= after && is_live(i));
         let ranked = of_fault.filter_map(|(_, incident)| {
-            let is_it = |suspect: &Suspect| services.contains(&suspect.service);
-            let rank = suspects(&incident.causes).iter().position(is_it)?;
-            Some((rank, incident))
+            Some((rank_of(services, &suspects(&incident.causes))?, incident))
         });
         let best = ranked.min_by_key(|(rank, _)| *rank);
         best.map_or_else(Vec::new, |(_, incident)| incident.causes.clone())

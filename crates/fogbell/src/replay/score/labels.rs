@@ -78,8 +78,8 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Labels> {
         match Entry::deserialize(entry).map(|entry| Label::of(entry, folder)) {
             Ok(Some(label)) => labels.whole.push(label),
             Ok(None) => labels.broken.push(format!(
-                "{shown}: entry {place}: root_cause_kind is none of CODE, CPU, MEMORY, DISK, \
-                 NETWORK, DEPENDENCY, QUOTA, CONFIG, INFRASTRUCTURE, SILENCE"
+                "{shown}: entry {place}: root_cause_kind is none of {}",
+                KINDS.map(name_of).join(", ")
             )),
             Err(error) => labels.broken.push(format!(
                 "{shown}: entry {place}: {error} (case, system, root_cause_service and \
@@ -140,5 +140,9 @@ impl Label {
 }
 
 fn kind_of(name: &str) -> Option<CauseKind> {
-    KINDS.into_iter().find(|kind| cause::Kind::from(*kind).as_str_name() == name)
+    KINDS.into_iter().find(|kind| name_of(*kind) == name)
+}
+
+fn name_of(kind: CauseKind) -> &'static str {
+    cause::Kind::from(kind).as_str_name()
 }
