@@ -205,6 +205,13 @@ impl AlertBook {
         self.entries.get(&fingerprint).map(|entry| &entry.alert)
     }
 
+    /// Whether an alert is there that has not cleared: it fires, waits to fire, or its source is
+    /// silent.
+    #[must_use]
+    pub fn is_live(&self, fingerprint: Fingerprint) -> bool {
+        self.get(fingerprint).is_some_and(|alert| alert.state != AlertState::Inactive)
+    }
+
     /// All that fire, or did when their source went silent.
     pub fn firing(&self) -> impl Iterator<Item = &Alert> {
         self.entries

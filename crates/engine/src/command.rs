@@ -224,7 +224,8 @@ fn split(
     Ok(reply)
 }
 
-fn count(members: &[Member]) -> u32 {
+/// How many there are.
+pub(crate) fn count(members: &[Member]) -> u32 {
     u32::try_from(members.len()).unwrap_or(u32::MAX)
 }
 

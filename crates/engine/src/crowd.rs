@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use correlate::book::MEMBERS_MAX;
-use model::{AlertState, Fingerprint, IncidentId, Status, Timestamp};
+use model::{Fingerprint, IncidentId, Status, Timestamp};
 
 use crate::Engine;
 use crate::engine::ALERTS_MAX;
@@ -127,14 +127,14 @@ impl Engine {
         if alerts.len() <= MEMBERS_MAX {
             return (alerts, Vec::new());
         }
-        let rank = |place: &usize| {
-            let alert = alerts.get(*place).and_then(|fingerprint| self.alerts.get(*fingerprint));
-            let fires = alert.is_some_and(|alert| alert.state != AlertState::Inactive);
-            (Reverse(fires), Reverse(alert.map(|alert| alert.urgency)), *place)
+        let rank = |(place, fingerprint): (usize, &Fingerprint)| {
+            let urgency = self.alerts.get(*fingerprint).map(|alert| alert.urgency);
+            (Reverse(self.alerts.is_live(*fingerprint)), Reverse(urgency), place)
         };
-        let mut places: Vec<usize> = (0..alerts.len()).collect();
-        places.sort_by_key(rank);
-        let first: BTreeSet<usize> = places.into_iter().take(MEMBERS_MAX).collect();
+        let mut ranked: Vec<_> = alerts.iter().enumerate().map(rank).collect();
+        ranked.sort_unstable();
+        let first: BTreeSet<usize> =
+            ranked.into_iter().take(MEMBERS_MAX).map(|(.., place)| place).collect();
         let (mut shown, mut hidden) = (Vec::with_capacity(first.len()), Vec::new());
         for (place, fingerprint) in alerts.into_iter().enumerate() {
             if first.contains(&place) { &mut shown } else { &mut hidden }.push(fingerprint);
@@ -145,7 +145,7 @@ impl Engine {
     /// Hides members of an incident.
     pub(crate) fn hide(&mut self, id: IncidentId, hidden: &[Fingerprint]) {
         for fingerprint in hidden {
-            self.crowd.hide(id, *fingerprint, self.fires(*fingerprint));
+            self.crowd.hide(id, *fingerprint, self.alerts.is_live(*fingerprint));
         }
     }
 
@@ -156,7 +156,7 @@ impl Engine {
         id: IncidentId,
         shown: Vec<Fingerprint>,
     ) -> Vec<Fingerprint> {
-        let has_cleared = shown.iter().any(|fingerprint| !self.fires(*fingerprint));
+        let has_cleared = shown.iter().any(|fingerprint| !self.alerts.is_live(*fingerprint));
         if !has_cleared || !self.crowd.fires(id) {
             return shown;
         }
@@ -195,10 +195,6 @@ impl Engine {
         self.crowd.retain(|id| {
             book.get(id).is_some_and(|i| i.status.is_live() || i.resolved_at >= since)
         });
-    }
-
-    fn fires(&self, fingerprint: Fingerprint) -> bool {
-        self.alerts.get(fingerprint).is_some_and(|alert| alert.state != AlertState::Inactive)
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use correlate::book::{Note, is_quiet};
 use model::{
-    Alert, AlertState, EventType, Fingerprint, Incident, IncidentId, MemberState, Service,
-    SpanRecord, Status, Timestamp, TraceId, Urgency,
+    Alert, EventType, Fingerprint, Incident, IncidentId, MemberState, Service, SpanRecord, Status,
+    Timestamp, TraceId, Urgency,
 };
 
 use crate::command::{merge, reopen, resolve};
@@ -88,7 +88,7 @@ impl Engine {
 
     /// A member cleared, went silent or came back.
     pub(crate) fn member_changed(&mut self, fingerprint: Fingerprint) {
-        let firing = self.alerts.get(fingerprint).is_some_and(|a| a.state != AlertState::Inactive);
+        let firing = self.alerts.is_live(fingerprint);
         if !firing {
             self.openings.leave(fingerprint);
         }

@@ -8,12 +8,13 @@ use alert::AlertRow;
 use borsh::{BorshDeserialize, BorshSerialize};
 use correlate::Correlator;
 use dispatch::Routes;
-use model::{AlertState, BadEvent, Incident, Row, SeriesKey, Service, Timestamp};
+use model::{BadEvent, Incident, Row, SeriesKey, Service, Timestamp};
 use slo::judge::Held;
 use slo::slices::{Slices, SlicesSnapshot};
 use slo::stream::{StreamRow, StreamRowKind};
 use slo::window::{SeriesWindows, WindowsSnapshot};
 
+use crate::command::count;
 use crate::engine::slow;
 use crate::persist::{LogEntry, Table, delete, put, read};
 use crate::refresh::Refresh;
@@ -360,8 +361,8 @@ impl Engine {
         self.retire_alerts();
         self.resume_raised();
         for incident in self.book.iter() {
-            let shown = u32::try_from(incident.members.len()).unwrap_or(u32::MAX);
-            self.crowd.restore(incident.id, incident.member_count.saturating_sub(shown));
+            let hidden = incident.member_count.saturating_sub(count(&incident.members));
+            self.crowd.restore(incident.id, hidden);
         }
         let live: Vec<_> = self.book.live().map(|incident| incident.id).collect();
         for id in &live {
@@ -379,13 +380,10 @@ impl Engine {
         for fingerprint in orphans {
             self.fired(fingerprint);
         }
-        let is_live = |fingerprint| {
-            let alert = self.alerts.get(fingerprint);
-            alert.is_some_and(|alert| alert.state != AlertState::Inactive)
-        };
         for series in self.series.iter_mut() {
             series.touched = true;
-            series.alerting = is_live(series.page) || is_live(series.ticket);
+            series.alerting =
+                self.alerts.is_live(series.page) || self.alerts.is_live(series.ticket);
         }
     }
 }
